@@ -8,9 +8,11 @@ mod buffer;
 mod close;
 mod context;
 mod error;
+pub mod extension;
 mod limits;
 mod opcode;
 mod time;
+mod token;
 
 pub use buffer::{BufferPool, MessageBuf};
 pub use close::{CloseCode, CloseFrame, CloseReason};
