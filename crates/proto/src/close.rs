@@ -1,6 +1,6 @@
 //! Close frames: [`CloseCode`], [`CloseReason`], [`CloseFrame`] (RFC 6455 §5.5.1, §7.4).
 
-use alloc::{string::String, vec::Vec};
+use alloc::string::String;
 use core::fmt;
 
 use crate::error::{ProtocolViolation, SendError};
@@ -143,12 +143,14 @@ impl CloseFrame {
         }
     }
 
-    /// Appends the body of this frame.
-    pub(crate) fn encode_body(&self, out: &mut Vec<u8>) {
-        if let Some(code) = self.code {
-            out.extend_from_slice(&code.get().to_be_bytes());
-            out.extend_from_slice(self.reason.as_str().as_bytes());
-        }
+    /// Writes the body of this frame to the front of `out`, and tells its length.
+    pub(crate) fn encode_body(&self, out: &mut [u8; 2 + CloseReason::LEN_MAX]) -> usize {
+        let Some(code) = self.code else { return 0 };
+        let reason = self.reason.as_str().as_bytes();
+        let len = 2 + reason.len();
+        out[..2].copy_from_slice(&code.get().to_be_bytes());
+        out[2..len].copy_from_slice(reason);
+        len
     }
 
     /// The code, or [`CloseCode::NO_STATUS_RECEIVED`] where the frame carries none (§7.1.5).
@@ -198,9 +200,9 @@ mod tests {
     #[test]
     fn k2_k3_codes_that_may_travel() {
         let travel = |code: u16| {
-            matches!(code, 1000 | 1001 | 1002 | 1003) // RFC 6455
-                || matches!(code, 1007 | 1008 | 1009 | 1010 | 1011) // RFC 6455
-                || matches!(code, 1012 | 1013 | 1014) // IANA
+            (1000..=1003).contains(&code) // RFC 6455
+                || (1007..=1011).contains(&code) // RFC 6455
+                || (1012..=1014).contains(&code) // IANA
                 || (3000..5000).contains(&code)
         };
         for code in 0..=u16::MAX {

@@ -3,7 +3,11 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-use crate::{buffer::BufferPool, time::Timestamp};
+use crate::{
+    buffer::BufferPool,
+    outbox::{Queue, QueuePool},
+    time::Timestamp,
+};
 
 /// A source of unpredictable bytes for masking keys (RFC 6455 §5.3, §10.3).
 ///
@@ -27,6 +31,7 @@ pub struct Context {
     /// Buffers between two uses.
     pub buffers: BufferPool,
     masks: MaskKeys,
+    queues: QueuePool,
 }
 
 impl Context {
@@ -37,12 +42,21 @@ impl Context {
             now: Timestamp::ZERO,
             buffers: BufferPool::new(8 << 20),
             masks: MaskKeys { batch: Vec::new(), incarnation: masks.incarnation(), source: masks },
+            queues: QueuePool::default(),
         }
     }
 
     /// A fresh masking key (§5.3: "derived from a strong source of entropy", new for each frame).
     pub(crate) fn masking_key(&mut self) -> [u8; 4] {
         self.masks.next()
+    }
+
+    pub(crate) fn take_queue(&mut self) -> Box<Queue> {
+        self.queues.take()
+    }
+
+    pub(crate) fn give_queue(&mut self, queue: Box<Queue>) {
+        self.queues.give(queue);
     }
 }
 

@@ -15,10 +15,7 @@ pub enum ProtocolViolation {
     /// A control frame without `fin`.
     FragmentedControlFrame,
     /// A control frame with more than 125 bytes of payload.
-    ControlFrameTooLong {
-        /// The length that its header announced.
-        len: u64,
-    },
+    ControlFrameTooLong,
     /// A payload length that is not encoded in the shortest form.
     NonMinimalLength {
         /// The length in question.
@@ -54,7 +51,7 @@ impl ProtocolViolation {
             Self::ReservedBits(_)
             | Self::ReservedOpCode(_)
             | Self::FragmentedControlFrame
-            | Self::ControlFrameTooLong { .. }
+            | Self::ControlFrameTooLong
             | Self::NonMinimalLength { .. }
             | Self::LengthAbove63Bits
             | Self::UnmaskedFrameFromClient
@@ -76,7 +73,7 @@ impl ProtocolViolation {
             | Self::ReservedOpCode(_)
             | Self::NonMinimalLength { .. }
             | Self::LengthAbove63Bits => "RFC 6455 §5.2",
-            Self::FragmentedControlFrame | Self::ControlFrameTooLong { .. } => "RFC 6455 §5.5",
+            Self::FragmentedControlFrame | Self::ControlFrameTooLong => "RFC 6455 §5.5",
             Self::UnmaskedFrameFromClient | Self::MaskedFrameFromServer => "RFC 6455 §5.1",
             Self::ContinuationWithoutMessage | Self::MessageInsideMessage => "RFC 6455 §5.4",
             Self::InvalidUtf8 => "RFC 6455 §8.1",
@@ -92,7 +89,7 @@ impl ProtocolViolation {
             Self::ReservedBits(_) => "reserved_bits",
             Self::ReservedOpCode(_) => "reserved_opcode",
             Self::FragmentedControlFrame => "fragmented_control_frame",
-            Self::ControlFrameTooLong { .. } => "control_frame_too_long",
+            Self::ControlFrameTooLong => "control_frame_too_long",
             Self::NonMinimalLength { .. } => "non_minimal_length",
             Self::LengthAbove63Bits => "length_above_63_bits",
             Self::UnmaskedFrameFromClient => "unmasked_frame_from_client",
@@ -116,8 +113,8 @@ impl fmt::Display for ProtocolViolation {
             }
             Self::ReservedOpCode(code) => write!(f, "opcode {code:#x} is reserved"),
             Self::FragmentedControlFrame => f.write_str("a control frame is fragmented"),
-            Self::ControlFrameTooLong { len } => {
-                write!(f, "a control frame announces {len} bytes; 125 are the most")
+            Self::ControlFrameTooLong => {
+                f.write_str("a control frame announces more than 125 bytes")
             }
             Self::NonMinimalLength { len } => {
                 write!(f, "the payload length {len} is not encoded in the shortest form")

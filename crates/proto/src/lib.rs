@@ -4,20 +4,37 @@
 
 extern crate alloc;
 
+mod assembly;
 mod buffer;
 mod close;
+mod closing;
+mod connection;
 mod context;
 mod error;
 pub mod extension;
+mod header;
 mod limits;
+pub mod mask;
+mod message;
 mod opcode;
+mod outbox;
+mod receiving;
+mod sending;
 mod time;
 mod token;
+mod utf8;
 
 pub use buffer::{BufferPool, MessageBuf};
 pub use close::{CloseCode, CloseFrame, CloseReason};
+pub use closing::{Failure, Initiator, Outcome, ReadyState, TimeoutKind, Transport};
+pub use connection::{Config, Connection};
 pub use context::{Context, MaskSource};
 pub use error::{LimitExceeded, ProtocolViolation, SendError};
+pub use header::{EncodedHeader, FrameHeader};
 pub use limits::{Limits, Timeouts};
+pub use message::{Outgoing, Payload, Text};
 pub use opcode::{Kind, OpCode, Role};
+pub use outbox::Outbox;
+pub use receiving::{Event, Fragment};
+pub use sending::Prepared;
 pub use time::Timestamp;
