@@ -1,0 +1,225 @@
+//! One loaded connection: a window of messages out, the same window back, compared byte by byte.
+
+use std::{
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream},
+    os::fd::{AsFd, BorrowedFd},
+    time::Duration,
+};
+
+use crate::{
+    Result,
+    traffic::{Speaks, Traffic},
+};
+
+/// Where a connection stands in its window.
+pub(crate) struct Connection {
+    socket: TcpStream,
+    /// The window's first frame in the ring.
+    first: usize,
+    /// How many of the window's bytes are sent, and how many have come back.
+    sent_len: usize,
+    returned_len: usize,
+}
+
+/// How far a window has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Bytes are still to be sent; the socket takes no more for now.
+    Unsent,
+    /// All is sent, something has not come back yet.
+    Waiting,
+    /// All of it has come back, and was right.
+    Complete,
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Connection {
+    /// Connects and, where the server speaks WebSocket, performs the opening handshake.
+    pub(crate) fn open(addr: SocketAddr, speaks: Speaks, first: usize) -> Result<Self> {
+        let mut socket = TcpStream::connect(addr)?;
+        socket.set_nodelay(true)?;
+        if speaks == Speaks::WebSocket {
+            socket.set_read_timeout(Some(PATIENCE))?;
+            handshake(&mut socket, addr)?;
+        }
+        socket.set_nonblocking(true)?;
+        // As if an earlier window had just been completed.
+        Ok(Self { socket, first, sent_len: 0, returned_len: usize::MAX })
+    }
+
+    /// Begins the next window.
+    pub(crate) fn begin(&mut self, traffic: &Traffic) -> Result<Progress> {
+        self.first = traffic.after(self.first);
+        self.sent_len = 0;
+        self.returned_len = 0;
+        self.write(traffic)
+    }
+
+    /// Sends what the socket takes.
+    pub(crate) fn write(&mut self, traffic: &Traffic) -> Result<Progress> {
+        let bytes = traffic.sent(self.first);
+        while self.sent_len < bytes.len() {
+            match self.socket.write(&bytes[self.sent_len..]) {
+                Ok(0) => return Err("the server takes no more bytes".into()),
+                Ok(len) => self.sent_len += len,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(format!("sending: {error}").into()),
+            }
+        }
+        Ok(self.progress(traffic))
+    }
+
+    /// Reads once, and compares what came.
+    pub(crate) fn read(&mut self, traffic: &Traffic, buffer: &mut [u8]) -> Result<Progress> {
+        let len = match self.socket.read(buffer) {
+            Ok(0) => return Err("the server ended the connection".into()),
+            Ok(len) => len,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) =>
+            {
+                return Ok(Progress::Waiting);
+            }
+            Err(error) => return Err(format!("receiving: {error}").into()),
+        };
+        let expected =
+            &traffic.returned(self.first)[self.returned_len.min(self.window_len(traffic))..];
+        let came = &buffer[..len];
+        if expected.get(..len) != Some(came) {
+            return Err(difference(expected, came, self.returned_len).into());
+        }
+        self.returned_len += len;
+        Ok(self.progress(traffic))
+    }
+
+    fn progress(&self, traffic: &Traffic) -> Progress {
+        if self.sent_len < traffic.sent(self.first).len() {
+            Progress::Unsent
+        } else if self.returned_len < self.window_len(traffic) {
+            Progress::Waiting
+        } else {
+            Progress::Complete
+        }
+    }
+
+    fn window_len(&self, traffic: &Traffic) -> usize {
+        traffic.returned(self.first).len()
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn difference(expected: &[u8], came: &[u8], offset: usize) -> String {
+    let same = expected.iter().zip(came).take_while(|(expected, came)| expected == came).count();
+    match (expected.get(same), came.get(same)) {
+        (Some(expected), Some(came)) => format!(
+            "not an echo: byte {} of the window is {came:#04x} and should be {expected:#04x}",
+            offset.saturating_add(same)
+        ),
+        _ => format!("not an echo: {} bytes more than were sent", came.len() - same),
+    }
+}
+
+/// The key of RFC 6455 §1.3 and the accept value that belongs to it (§4.2.2). One key will do: it
+/// only proves that a server speaks WebSocket.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+const RESPONSE_LEN_MAX: usize = 8 << 10;
+
+/// The opening handshake (RFC 6455 §4.1), blocking.
+fn handshake(socket: &mut TcpStream, addr: SocketAddr) -> Result<()> {
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: {addr}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes())?;
+    let mut response = Vec::new();
+    let mut buffer = [0; 1024];
+    while !response.ends_with(b"\r\n\r\n") {
+        let len = socket.read(&mut buffer).map_err(|error| format!("no handshake: {error}"))?;
+        if len == 0 || response.len() > RESPONSE_LEN_MAX {
+            return Err("the server ended or overran the opening handshake".into());
+        }
+        response.extend_from_slice(&buffer[..len]);
+    }
+    let response = String::from_utf8_lossy(&response);
+    let mut lines = response.split("\r\n");
+    let status = lines.next().unwrap_or_default();
+    let accepted = lines.filter_map(|line| line.split_once(':')).any(|(name, value)| {
+        name.eq_ignore_ascii_case("sec-websocket-accept") && value.trim() == ACCEPT
+    });
+    if !status.starts_with("HTTP/1.1 101") || !accepted {
+        return Err(format!("the opening handshake was refused: {status}").into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::TcpListener, thread};
+
+    use super::*;
+
+    /// Sends one window to a server that answers it with `answer` of what it got.
+    fn outcome(answer: fn(Vec<u8>) -> Vec<u8>) -> Result<Progress> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let traffic = Traffic::new(&"20x1x4".parse().unwrap(), Speaks::Raw);
+        let window_len = traffic.sent(0).len();
+        let server = thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut window = vec![0; window_len];
+            socket.read_exact(&mut window).unwrap();
+            socket.write_all(&answer(window)).unwrap();
+        });
+        let mut connection = Connection::open(addr, Speaks::Raw, 0).unwrap();
+        connection.socket.set_nonblocking(false).unwrap();
+        let mut progress = connection.begin(&traffic)?;
+        while progress == Progress::Waiting {
+            progress = connection.read(&traffic, &mut [0; 256])?;
+        }
+        server.join().unwrap();
+        Ok(progress)
+    }
+
+    #[test]
+    fn an_echo_is_complete() {
+        assert_eq!(outcome(|window| window).unwrap(), Progress::Complete);
+    }
+
+    #[test]
+    fn a_wrong_byte_is_noticed() {
+        let wrong = outcome(|mut window| {
+            window[71] ^= 1;
+            window
+        });
+        assert!(wrong.unwrap_err().to_string().starts_with("not an echo: byte 71"));
+    }
+
+    #[test]
+    fn a_byte_too_many_is_noticed() {
+        let long = outcome(|mut window| {
+            window.push(0);
+            window
+        });
+        assert_eq!(long.unwrap_err().to_string(), "not an echo: 1 bytes more than were sent");
+    }
+
+    #[test]
+    fn a_byte_too_few_is_noticed() {
+        let short = outcome(|mut window| {
+            window.pop();
+            window
+        });
+        assert_eq!(short.unwrap_err().to_string(), "the server ended the connection");
+    }
+}

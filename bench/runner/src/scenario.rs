@@ -1,0 +1,105 @@
+//! One kind of work: how large a message is, of which kind, over how many connections.
+
+use std::{fmt, str::FromStr};
+
+use crate::Error;
+
+/// `text:1KiBx100x16`: 16 text messages of 1 KiB in flight on each of 100 connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scenario {
+    pub(crate) kind: Kind,
+    /// Payload bytes of each message.
+    pub(crate) payload_len: usize,
+    pub(crate) connection_count: usize,
+    /// So many messages leave in one write; the next so many follow when all have come back.
+    pub(crate) in_flight: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Binary,
+}
+
+/// Keeps the precomputed bytes of one scenario within reason.
+const WINDOW_LEN_MAX: usize = 64 << 20;
+
+impl FromStr for Scenario {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wrong = || {
+            format!(
+                "`{text}` is not a scenario; one is `[text:]SIZExCONNECTIONSxIN_FLIGHT`, such as 125x100x1 or text:1KiBx100x16"
+            )
+        };
+        let (kind, rest) = match text.strip_prefix("text:") {
+            Some(rest) => (Kind::Text, rest),
+            None => (Kind::Binary, text.strip_prefix("binary:").unwrap_or(text)),
+        };
+        let mut parts = rest.split('x');
+        let (Some(size), Some(connections), Some(in_flight), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong().into());
+        };
+        let scenario = Self {
+            kind,
+            payload_len: parse_len(size).ok_or_else(wrong)?,
+            connection_count: connections.parse().map_err(|_| wrong())?,
+            in_flight: in_flight.parse().map_err(|_| wrong())?,
+        };
+        if scenario.connection_count == 0 || scenario.in_flight == 0 {
+            return Err("a scenario needs at least one connection and one message".into());
+        }
+        if scenario.payload_len.saturating_mul(scenario.in_flight) > WINDOW_LEN_MAX {
+            return Err(format!("`{text}` has more than 64 MiB in flight per connection").into());
+        }
+        Ok(scenario)
+    }
+}
+
+fn parse_len(text: &str) -> Option<usize> {
+    let (digits, unit) = if let Some(digits) = text.strip_suffix("KiB") {
+        (digits, 1 << 10)
+    } else if let Some(digits) = text.strip_suffix("MiB") {
+        (digits, 1 << 20)
+    } else {
+        (text, 1)
+    };
+    digits.parse::<usize>().ok()?.checked_mul(unit)
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind == Kind::Text {
+            f.write_str("text:")?;
+        }
+        match self.payload_len {
+            len if len > 0 && len % (1 << 20) == 0 => write!(f, "{}MiB", len >> 20)?,
+            len if len > 0 && len % (1 << 10) == 0 => write!(f, "{}KiB", len >> 10)?,
+            len => write!(f, "{len}")?,
+        }
+        write!(f, "x{}x{}", self.connection_count, self.in_flight)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_what_was_parsed() {
+        for text in ["125x100x1", "text:1KiBx100x16", "1MiBx10x1", "0x1x1"] {
+            assert_eq!(text.parse::<Scenario>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in ["", "125", "125x100", "125x0x1", "125x1x0", "1GiBx1x1", "64MiBx1x2", "1x1x1x1"]
+        {
+            assert!(text.parse::<Scenario>().is_err(), "{text}");
+        }
+    }
+}
