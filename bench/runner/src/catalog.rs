@@ -21,6 +21,7 @@ enum Start {
 }
 
 const PEERS: &str = "tidewire-bench-peers";
+const OURS: &str = "tidewire-bench-ours";
 
 /// Name, package, binary, its arguments.
 type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
@@ -28,6 +29,7 @@ type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
 /// In the order in which they appear in a report.
 const KNOWN: &[Row] = &[
     (RAW_EPOLL, PEERS, "raw_epoll", &[]),
+    ("proto-epoll", OURS, "proto_epoll", &[]),
     ("tokio-tungstenite", PEERS, "peer_tokio_tungstenite", &[]),
     ("tokio-tungstenite-tuned", PEERS, "peer_tokio_tungstenite", &["tuned"]),
     ("fastwebsockets", PEERS, "peer_fastwebsockets", &[]),
@@ -94,7 +96,7 @@ pub(crate) fn build(candidates: &[Candidate]) -> Result<()> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     // Package by package: cargo unifies the features of what is built together, and no server
     // should run with features that only another one asked for.
-    for package in [PEERS] {
+    for package in [PEERS, OURS] {
         let mut command = Command::new("cargo");
         command.args(["build", "--release", "--locked", "--manifest-path"]).arg(&manifest);
         command.args(["--package", package]);

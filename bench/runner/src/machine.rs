@@ -59,7 +59,8 @@ pub(crate) fn describe(cores: Cores) -> String {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let date = output("date", &["-u", "+%Y-%m-%d %H:%M UTC"]);
     let compiler = output("rustc", &["--version"]);
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
+    let arguments: Vec<String> = std::env::args().skip(1).map(quoted).collect();
     format!(
         "- Machine: {model}, {count} cores{hypervisor}; server on core {}, load on core {}\n\
          - Kernel: Linux {}\n\

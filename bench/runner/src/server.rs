@@ -33,10 +33,10 @@ impl Server {
         let began = Instant::now();
         while TcpStream::connect(addr).is_err() {
             if let Some(status) = server.child.try_wait()? {
-                return Err(format!("{} ended at once: {status}", candidate.name).into());
+                return Err(format!("it ended at once: {status}").into());
             }
             if began.elapsed() > START_TIME_MAX {
-                return Err(format!("{} does not listen on {addr}", candidate.name).into());
+                return Err(format!("it does not listen on {addr}").into());
             }
             thread::sleep(Duration::from_millis(10));
         }
