@@ -1,0 +1,172 @@
+//! The checks that cargo does.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::plan::Lane;
+use crate::setup;
+use crate::step::{Desk, Step, Trouble, Verdict};
+use crate::workspace::Workspace;
+
+const MINUTES: Duration = Duration::from_secs(60);
+/// The crates that are used from outside, and so with any choice of their features.
+const LIBRARIES: [&str; 2] = ["tidewire-proto", "tidewire"];
+/// The main workspace, and those whose dependencies shall not be in its lockfile.
+const WORKSPACES: [&str; 3] = ["", "bench", "fuzz"];
+/// Features that compile C, for which a foreign target wants a foreign C compiler.
+const COMPILES_C: [&str; 3] = ["tls", "ring", "aws-lc-rs"];
+
+/// Formatting, lints, tests, documentation, features and targets.
+pub(crate) fn checks() -> Lane {
+    let mut lane = vec![
+        Step::new("fmt", |desk| on_each_workspace(desk, "cargo fmt --all --check", &[])),
+        Step::new("clippy", |desk| {
+            on_each_workspace(desk, "cargo clippy --workspace --all-targets", &["-D", "warnings"])
+        }),
+        Step::new("tests", |desk| {
+            desk.line("cargo test --workspace --tests", 20 * MINUTES)?;
+            Ok(counted(desk))
+        }),
+        Step::new("doc tests", |desk| {
+            desk.line("cargo test --workspace --doc", 20 * MINUTES)?;
+            Ok(counted(desk))
+        }),
+        Step::new("docs", |desk| {
+            let mut command = desk.words("cargo doc --workspace --no-deps");
+            command.env("RUSTDOCFLAGS", "-D warnings");
+            desk.run(command, 10 * MINUTES)?;
+            Ok(String::new())
+        }),
+        Step::new("features", features),
+    ];
+    lane.extend(portability());
+    lane
+}
+
+/// Licences, sources and bans, as `deny.toml` has them.
+pub(crate) fn deny() -> Step {
+    Step::command("deny", "cargo deny check bans licenses sources", 5 * MINUTES)
+}
+
+/// The protocol core's tests under Miri.
+pub(crate) fn miri() -> Step {
+    Step::new("miri", |desk| {
+        let mut command = desk.words("cargo +nightly miri test -p tidewire-proto --tests");
+        // A property needs few cases where each instruction is interpreted; the count of cases is
+        // what the ordinary run is for. Isolation keeps proptest from reading its environment.
+        command.env("PROPTEST_CASES", "4").env("MIRIFLAGS", "-Zmiri-disable-isolation");
+        command.env_remove("RUSTC_WRAPPER");
+        desk.run(command, 30 * MINUTES)?;
+        Ok(counted(desk))
+    })
+}
+
+/// `no_std` on bare metal, and the library on the other two systems, as far as `cargo check` goes.
+pub(crate) fn portability() -> Lane {
+    let proto = "cargo check -p tidewire-proto --no-default-features --target";
+    let mut lane = vec![Step::new("bare metal", move |desk| {
+        setup::target(desk, "thumbv7em-none-eabihf")?;
+        desk.line(&format!("{proto} thumbv7em-none-eabihf"), 5 * MINUTES)?;
+        Ok(String::new())
+    })];
+    for (name, target) in [("windows", "x86_64-pc-windows-gnu"), ("macos", "aarch64-apple-darwin")]
+    {
+        lane.push(Step::new(name, move |desk| {
+            setup::target(desk, target)?;
+            let mut features = features_of(desk.workspace, "tidewire")?;
+            features.retain(|feature| !COMPILES_C.contains(&feature.as_str()));
+            let mut command = desk.words("cargo check -p tidewire --no-default-features");
+            command.args(["--features", &features.join(","), "--target", target]);
+            desk.run(command, 10 * MINUTES)?;
+            Ok(format!("with {}", features.join(", ")))
+        }));
+    }
+    lane
+}
+
+/// Each fuzz target for a while.
+pub(crate) fn fuzz(workspace: &Workspace, only: &[String], seconds: u32) -> Result<Lane, String> {
+    let folder = workspace.root("fuzz/fuzz_targets");
+    let entries =
+        std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".rs").map(str::to_owned))
+        .collect();
+    names.sort();
+    if let Some(unknown) = only.iter().find(|name| !names.contains(name)) {
+        return Err(format!("no fuzz target {unknown}; there are {}", names.join(", ")));
+    }
+    names.retain(|name| only.is_empty() || only.contains(name));
+    Ok(names
+        .into_iter()
+        .map(|name| {
+            let line = format!("cargo +nightly fuzz run {name} -- -max_total_time={seconds}");
+            let limit = Duration::from_secs(seconds.into()) + 20 * MINUTES;
+            Step::command(&format!("fuzz {name}"), &line, limit)
+        })
+        .collect())
+}
+
+/// Runs `line`, then `--` and `rest`, in the main workspace and in those it leaves out.
+fn on_each_workspace(desk: &Desk<'_>, line: &str, rest: &[&str]) -> Verdict {
+    let mut done = Vec::new();
+    for folder in WORKSPACES {
+        let manifest = desk.workspace.root(folder).join("Cargo.toml");
+        if !manifest.exists() {
+            continue;
+        }
+        let mut command = desk.words(line);
+        command.arg("--manifest-path").arg(manifest).arg("--").args(rest);
+        desk.run(command, 20 * MINUTES)?;
+        done.push(if folder.is_empty() { "all crates" } else { folder });
+    }
+    Ok(done.join(", "))
+}
+
+/// Every feature of the libraries alone, and all of them together.
+fn features(desk: &Desk<'_>) -> Verdict {
+    let mut checked = 0;
+    for package in LIBRARIES {
+        let alone = features_of(desk.workspace, package)?;
+        let all = alone.join(",");
+        for chosen in std::iter::once("").chain(alone.iter().map(String::as_str)).chain([&*all]) {
+            let mut command = desk.words("cargo clippy --no-default-features -p");
+            command.args([package, "--features", chosen, "--", "-D", "warnings"]);
+            desk.run(command, 10 * MINUTES)?;
+            checked += 1;
+        }
+    }
+    Ok(format!("{checked} combinations"))
+}
+
+/// The features of one of our packages, `default` aside.
+fn features_of(workspace: &Workspace, package: &str) -> Result<Vec<String>, Trouble> {
+    let output = Command::new("cargo")
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(workspace.root(""))
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| error.to_string())?;
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+    let packages =
+        metadata["packages"].as_array().ok_or("cargo metadata has no packages".to_owned())?;
+    let features = packages
+        .iter()
+        .find(|one| one["name"] == package)
+        .and_then(|one| one["features"].as_object())
+        .ok_or_else(|| format!("cargo metadata knows no package {package}"))?;
+    Ok(features.keys().filter(|name| *name != "default").cloned().collect())
+}
+
+/// How many tests the log tells of.
+fn counted(desk: &Desk<'_>) -> String {
+    let lines = desk.tail(usize::MAX);
+    let counts = lines.iter().filter_map(|line| {
+        line.strip_prefix("test result: ok. ")?.split(' ').next()?.parse::<usize>().ok()
+    });
+    format!("{} tests", counts.sum::<usize>())
+}

@@ -1,0 +1,151 @@
+//! The Autobahn suite against the echo examples; the verdict is that of `conformance/run.py`.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::plan::Lane;
+use crate::setup;
+use crate::step::{Desk, Step, Verdict};
+use crate::testee::{self, Certificate, Server};
+
+const LIMIT: Duration = Duration::from_secs(40 * 60);
+const DEFLATE: &str = "12,13";
+
+#[derive(Clone, Copy, Debug)]
+enum Role {
+    Server,
+    Client,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Transport {
+    Tcp,
+    Tls,
+}
+
+/// One run of the suite.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    role: Role,
+    transport: Transport,
+    cases: &'static str,
+    deflate: bool,
+}
+
+/// What CI runs: sections 1 to 10 wherever they could differ, the long 12 and 13 once per role.
+pub(crate) fn ci() -> Lane {
+    let mut lane = vec![judge_itself()];
+    for role in [Role::Server, Role::Client] {
+        for transport in [Transport::Tcp, Transport::Tls] {
+            lane.push(Run { role, transport, cases: "1-10", deflate: false }.step());
+        }
+        lane.push(Run { role, transport: Transport::Tcp, cases: DEFLATE, deflate: true }.step());
+    }
+    lane
+}
+
+/// Every case wherever it could differ, and the page about it.
+pub(crate) fn all() -> Lane {
+    let mut runs = Vec::new();
+    for role in [Role::Server, Role::Client] {
+        for transport in [Transport::Tcp, Transport::Tls] {
+            runs.push(Run { role, transport, cases: "*", deflate: true });
+        }
+    }
+    let mut lane: Lane = runs.iter().map(|run| run.step()).collect();
+    lane.push(Step::new("SUMMARY.md", move |desk| summary(desk, &runs)));
+    lane
+}
+
+/// The judge's own tests: what must fail fails.
+fn judge_itself() -> Step {
+    Step::command("autobahn: the judge", "python3 -m unittest discover conformance", LIMIT)
+}
+
+impl Run {
+    fn label(self) -> String {
+        let role = match self.role {
+            Role::Server => "server",
+            Role::Client => "client",
+        };
+        let transport = match self.transport {
+            Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+        };
+        format!("{role}, {transport}")
+    }
+
+    fn step(self) -> Step {
+        let cases = if self.cases == "*" { "all" } else { self.cases };
+        Step::new(format!("autobahn {} {cases}", self.label()), move |desk| self.judge(desk))
+    }
+
+    fn reports(self, desk: &Desk<'_>) -> Result<PathBuf, String> {
+        let cases = self.cases.replace('*', "all");
+        desk.workspace
+            .results(&format!("autobahn/{} {cases}", self.label()).replace([',', ' '], "-"))
+    }
+
+    fn judge(self, desk: &Desk<'_>) -> Verdict {
+        let mut run = desk.words("python3 conformance/run.py");
+        run.env("AUTOBAHN_PREFIX", setup::autobahn_prefix(desk.workspace));
+        let certificate = match self.transport {
+            Transport::Tcp => None,
+            Transport::Tls => Some(Certificate::make(desk)?),
+        };
+        // Alive until the suite is through with it.
+        let mut server = None;
+        match self.role {
+            Role::Server => {
+                let started = Server::start(self.server(desk, certificate.as_ref()), desk)?;
+                run.args(["server", &started.url]);
+                server = Some(started);
+            }
+            Role::Client => {
+                run.args(["client", &self.client(desk)]);
+                if let Some(Certificate { leaf, key, .. }) = &certificate {
+                    run.arg("--tls").arg(leaf).arg(key);
+                }
+            }
+        }
+        run.args(["--cases", self.cases, "--out"]).arg(self.reports(desk)?);
+        desk.run(run, LIMIT)?;
+        if server.is_some_and(|mut server| !server.is_alive()) {
+            return Err("the server did not survive".to_owned().into());
+        }
+        Ok(desk.last_line())
+    }
+
+    fn server(self, desk: &Desk<'_>, certificate: Option<&Certificate>) -> Command {
+        let mut command = testee::echo(desk.workspace);
+        if self.deflate {
+            command.arg("--deflate");
+        }
+        if let Some(Certificate { leaf, key, .. }) = certificate {
+            command.arg("--tls").arg(leaf).arg(key);
+        }
+        command
+    }
+
+    fn client(self, desk: &Desk<'_>) -> String {
+        let program = testee::echo_client(desk.workspace);
+        let deflate = if self.deflate { " --deflate" } else { "" };
+        let insecure = match self.transport {
+            Transport::Tcp => "",
+            Transport::Tls => " --insecure",
+        };
+        format!("'{}' --autobahn {{url}}{deflate}{insecure}", program.display())
+    }
+}
+
+fn summary(desk: &Desk<'_>, runs: &[Run]) -> Verdict {
+    let mut command = desk.words("python3 conformance/summary.py conformance/SUMMARY.md");
+    for run in runs {
+        let mut word = std::ffi::OsString::from(format!("{}=", run.label()));
+        word.push(run.reports(desk)?);
+        command.arg(word);
+    }
+    desk.run(command, LIMIT)?;
+    Ok(desk.last_line())
+}

@@ -1,0 +1,150 @@
+//! Clients, servers and a browser that nobody here wrote; verdicts come from `interop/`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::plan::Lane;
+use crate::setup;
+use crate::step::{Desk, Step, Trouble, Verdict};
+use crate::testee::{self, Certificate, Server};
+
+const LIMIT: Duration = Duration::from_secs(5 * 60);
+
+/// What a script is run by, and its file in `interop/`.
+#[derive(Clone, Copy, Debug)]
+enum Script {
+    Node(&'static str),
+    Python(&'static str),
+}
+
+/// How a connection is dressed.
+#[derive(Clone, Copy, Debug)]
+enum Dress {
+    Plain,
+    Deflate,
+    Tls,
+}
+
+const DRESSES: [Dress; 3] = [Dress::Plain, Dress::Deflate, Dress::Tls];
+
+/// One step for each library and each of its roles, then the browser.
+pub(crate) fn steps() -> Lane {
+    let ws = Script::Node("node/ws.mjs");
+    let undici = Script::Node("node/undici.mjs");
+    let websockets = Script::Python("python/websockets_peer.py");
+    let aiohttp = Script::Python("python/aiohttp_peer.py");
+    let clients =
+        [("ws", ws), ("undici", undici), ("websockets", websockets), ("aiohttp", aiohttp)];
+    let servers = [("ws", ws), ("websockets", websockets), ("aiohttp", aiohttp)];
+    let mut lane = Vec::new();
+    for (name, script) in clients {
+        lane.push(Step::new(format!("interop: {name} as client"), move |desk| {
+            client(desk, script)
+        }));
+    }
+    for (name, script) in servers {
+        lane.push(Step::new(format!("interop: {name} as server"), move |desk| {
+            server(desk, script)
+        }));
+    }
+    lane.push(Step::new("interop: tungstenite as client", tungstenite));
+    lane.push(Step::new("interop: chromium", chromium));
+    lane
+}
+
+/// A foreign client against our echo server, in each dress.
+fn client(desk: &Desk<'_>, script: Script) -> Verdict {
+    for dress in DRESSES {
+        let certificate = Certificate::make(desk)?;
+        let mut echo = testee::echo(desk.workspace);
+        let mut command = script.command(desk);
+        command.arg("client");
+        match dress {
+            Dress::Plain => {}
+            Dress::Deflate => {
+                echo.arg("--deflate");
+                command.arg("--deflate");
+            }
+            Dress::Tls => {
+                echo.arg("--tls").arg(&certificate.leaf).arg(&certificate.key);
+                command.arg("--ca").arg(&certificate.authority);
+            }
+        }
+        let mut server = Server::start(echo, desk)?;
+        command.arg(&server.url);
+        desk.run(command, LIMIT)?;
+        if !server.is_alive() {
+            return Err(format!("our server did not survive it ({dress:?})").into());
+        }
+    }
+    Ok(tally(desk))
+}
+
+/// Our echo client against a foreign server, in each dress.
+fn server(desk: &Desk<'_>, script: Script) -> Verdict {
+    for dress in DRESSES {
+        let certificate = Certificate::make(desk)?;
+        let mut command = script.command(desk);
+        command.arg("server");
+        let mut client = vec![path_text(&testee::echo_client(desk.workspace)), "{url}".to_owned()];
+        match dress {
+            Dress::Plain => {}
+            Dress::Deflate => {
+                command.arg("--deflate");
+                client.push("--deflate".to_owned());
+            }
+            Dress::Tls => {
+                command.arg("--cert").arg(&certificate.leaf).arg("--key").arg(&certificate.key);
+                client.push("--insecure".to_owned());
+            }
+        }
+        command.arg("--").args(client);
+        desk.run(command, LIMIT)?;
+    }
+    Ok(tally(desk))
+}
+
+fn tungstenite(desk: &Desk<'_>) -> Verdict {
+    let server = Server::start(testee::echo(desk.workspace), desk)?;
+    let line = format!("cargo run --release -p tidewire-interop -- {}", server.url);
+    desk.line(&line, 4 * LIMIT)?;
+    Ok(tally(desk))
+}
+
+fn chromium(desk: &Desk<'_>) -> Verdict {
+    let Some(browser) = setup::browser() else {
+        return Err(Trouble::NotChecked("no Chromium here; $CHROMIUM may name one".to_owned()));
+    };
+    let server = Server::start(testee::chat(desk.workspace), desk)?;
+    let mut command = Script::Node("node/browser.mjs").command(desk);
+    let folder = desk.workspace.results("browser")?;
+    command.arg(browser).arg(&server.url).arg(&folder);
+    desk.run(command, LIMIT)?;
+    Ok(format!("{}, screenshots in {}", tally(desk), folder.display()))
+}
+
+impl Script {
+    fn command(self, desk: &Desk<'_>) -> Command {
+        let (program, file) = match self {
+            Self::Node(file) => (PathBuf::from("node"), file),
+            Self::Python(file) => (setup::venv_python(desk.workspace), file),
+        };
+        let mut command = Command::new(program);
+        command.arg(desk.workspace.root("interop").join(file)).current_dir(desk.workspace.root(""));
+        command
+    }
+}
+
+fn path_text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The scripts' closing lines added up.
+fn tally(desk: &Desk<'_>) -> String {
+    let lines = desk.tail(usize::MAX);
+    let passed = lines
+        .iter()
+        .filter_map(|line| line.strip_suffix(" passed, 0 failed")?.parse::<usize>().ok());
+    format!("{} cases", passed.sum::<usize>())
+}

@@ -1,0 +1,112 @@
+//! `cargo xtask …`: every check of the project by one command.
+//!
+//! Knows the order of things, their time limits and how to install what they need. Judges nothing
+//! itself: verdicts come from cargo, from the Autobahn suite and from the scripts in `interop/`.
+#![forbid(unsafe_code)]
+
+mod cargo;
+mod conformance;
+mod interop;
+mod plan;
+mod process;
+mod setup;
+mod step;
+mod testee;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::plan::{Lane, Stage};
+use crate::workspace::Workspace;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Every check of the project by one command")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Everything that must hold before a change lands; installs what it needs first.
+    Test,
+    /// Installs what the other tasks need: Debian packages, PyPI and npm packages, cargo tools.
+    Setup,
+    /// Autobahn against the echo examples: sections 1-10 in both roles, over TCP and TLS, and 12-13.
+    Conformance {
+        /// All 517 cases in both roles, over TCP and TLS; writes conformance/SUMMARY.md.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Clients, servers and a browser that nobody here wrote.
+    Interop,
+    /// The protocol core on a bare-metal target, the library on Windows and macOS.
+    Portability,
+    /// The protocol core's tests under Miri.
+    Miri,
+    /// Each fuzz target (or those named) for some seconds.
+    Fuzz {
+        /// How long each target runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Targets; all by default.
+        targets: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let task = Arguments::parse().task;
+    let done = Workspace::find()
+        .and_then(|workspace| Ok(plan::run(stages(task, &workspace)?, &workspace)));
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn stages(task: Task, workspace: &Workspace) -> Result<Vec<Stage>, String> {
+    let lane = match task {
+        Task::Test => {
+            let compiling = joined([cargo::checks(), vec![testee::build()]]);
+            let waiting = joined([setup::steps(), vec![cargo::deny(), cargo::miri()]]);
+            // Compiling keeps the cores busy while the set-up waits for the network. Autobahn has
+            // the machine for itself: some of its cases measure time.
+            return Ok(vec![
+                vec![compiling, waiting],
+                vec![joined([conformance::ci(), interop::steps()])],
+            ]);
+        }
+        Task::Setup => setup::steps(),
+        Task::Conformance { all } => joined([
+            vec![setup::packages(), setup::autobahn(), testee::build()],
+            if all { conformance::all() } else { conformance::ci() },
+        ]),
+        Task::Interop => joined([
+            vec![
+                setup::packages(),
+                setup::npm(),
+                setup::pypi(),
+                setup::chromium(),
+                testee::build(),
+            ],
+            interop::steps(),
+        ]),
+        Task::Portability => cargo::portability(),
+        Task::Miri => vec![setup::nightly(), cargo::miri()],
+        Task::Fuzz { seconds, targets } => joined([
+            vec![setup::nightly(), setup::cargo_fuzz()],
+            cargo::fuzz(workspace, &targets, seconds)?,
+        ]),
+    };
+    Ok(vec![vec![lane]])
+}
+
+fn joined<const N: usize>(lanes: [Lane; N]) -> Lane {
+    lanes.into_iter().flatten().collect()
+}
