@@ -30,17 +30,22 @@ pub struct Context {
     pub now: Timestamp,
     /// Buffers between two uses.
     pub buffers: BufferPool,
+    /// Compressors and inflaters, between two uses or still knowing what a connection sent.
+    #[cfg(feature = "deflate")]
+    pub codecs: crate::deflate::Codecs,
     masks: MaskKeys,
     queues: QueuePool,
 }
 
 impl Context {
     /// A context whose masking keys come from `masks`, and which keeps at most 8 MiB of unused
-    /// buffers.
+    /// buffers and 16 MiB of live compressors.
     pub fn new(masks: Box<dyn MaskSource>) -> Self {
         Self {
             now: Timestamp::ZERO,
             buffers: BufferPool::new(8 << 20),
+            #[cfg(feature = "deflate")]
+            codecs: crate::deflate::Codecs::new(),
             masks: MaskKeys { batch: Vec::new(), incarnation: masks.incarnation(), source: masks },
             queues: QueuePool::default(),
         }

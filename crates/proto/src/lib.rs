@@ -10,6 +10,12 @@ mod close;
 mod closing;
 mod connection;
 mod context;
+#[cfg(feature = "deflate")]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "the connection takes it up next")
+)]
+mod deflate;
 mod error;
 pub mod extension;
 mod header;
@@ -29,6 +35,8 @@ pub use close::{CloseCode, CloseFrame, CloseReason};
 pub use closing::{Failure, Initiator, Outcome, ReadyState, TimeoutKind, Transport};
 pub use connection::{Config, Connection};
 pub use context::{Context, MaskSource};
+#[cfg(feature = "deflate")]
+pub use deflate::{Codecs, DeflateConfig, DeflateParams, Flow};
 pub use error::{LimitExceeded, ProtocolViolation, SendError};
 pub use header::{EncodedHeader, FrameHeader};
 pub use limits::{Limits, Timeouts};
