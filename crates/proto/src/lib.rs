@@ -28,6 +28,7 @@ mod receiving;
 mod sending;
 mod time;
 mod token;
+pub mod uri;
 mod utf8;
 
 pub use buffer::{BufferPool, MessageBuf};
