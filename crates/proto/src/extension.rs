@@ -550,7 +550,12 @@ mod tests {
 
         /// What is written is read as the same list.
         #[test]
-        fn writing_undoes_reading(lines in prop::collection::vec("[ab]; [ab]( ?= ?(\"[ab]{0,2}\"|[ab]{1,2}))?(,[ab])?", 0..4)) {
+        fn writing_undoes_reading(
+            lines in prop::collection::vec(
+                "[ab]; [ab]( ?= ?(\"[ab]{0,2}\"|[ab]{1,2}))?(,[ab])?",
+                0..4,
+            ),
+        ) {
             let list = parse(lines.iter().map(String::as_bytes)).unwrap();
             let written = to_header_value(&list);
             prop_assert_eq!(parse([written.as_bytes()]).unwrap(), list);

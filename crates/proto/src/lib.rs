@@ -18,6 +18,7 @@ mod context;
 mod deflate;
 mod error;
 pub mod extension;
+pub mod handshake;
 mod header;
 mod limits;
 pub mod mask;
