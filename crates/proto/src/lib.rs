@@ -38,7 +38,7 @@ pub use closing::{Failure, Initiator, Outcome, ReadyState, TimeoutKind, Transpor
 pub use connection::{Config, Connection};
 pub use context::{Context, MaskSource};
 #[cfg(feature = "deflate")]
-pub use deflate::{Codecs, DeflateConfig, DeflateParams, Flow};
+pub use deflate::{Codecs, DeflateConfig, DeflateParams, Flow, NegotiationError};
 pub use error::{LimitExceeded, ProtocolViolation, SendError};
 pub use header::{EncodedHeader, FrameHeader};
 pub use limits::{Limits, Timeouts};

@@ -13,18 +13,17 @@ pub struct DeflateConfig {
     /// Messages of fewer bytes are sent as they are. Default: 64, since a message without
     /// history to refer to hardly shrinks below it.
     pub threshold: u16,
-    /// The largest window of the server's compressor, 8 to 15 bits. A server sends with no more;
-    /// a client asks for it, and fails the connection on more (`server_max_window_bits`).
-    /// Default: 12, which is 4 KiB.
+    /// The largest window of the server's compressor, 8 to 15 bits (`server_max_window_bits`);
+    /// what is beyond counts as the nearest. A server sends with no more; a client asks for it,
+    /// and does without where the server cannot. Default: 12, which is 4 KiB.
     pub server_window_bits: u8,
-    /// The largest window of the client's compressor, 8 to 15 bits: `client_max_window_bits`. A
-    /// server declines offers that cannot promise it, unless it is 15. Default: 12.
+    /// The largest window of the client's compressor, likewise (`client_max_window_bits`). A
+    /// client sends with no more; a server asks for it where the client lets it. Default: 12.
     pub client_window_bits: u8,
-    /// The server compresses each message on its own: `server_no_context_takeover`.
-    /// Default: no.
+    /// The server compresses each message on its own (`server_no_context_takeover`). A client asks
+    /// for it, and does without where the server cannot. Default: no.
     pub server_no_context_takeover: bool,
-    /// The client compresses each message on its own: `client_no_context_takeover`.
-    /// Default: no.
+    /// The client compresses each message on its own (`client_no_context_takeover`). Default: no.
     pub client_no_context_takeover: bool,
 }
 

@@ -85,7 +85,7 @@ impl Inflating {
         }
         loop {
             if self.progress == Progress::Ended {
-                // §7.2.3.4 and §7.2.3.5 allow blocks with BFINAL=1; further blocks follow at the
+                // §7.2.1 allows blocks with BFINAL=1 anywhere; further blocks follow at the
                 // next byte and still refer to what came before them.
                 self.prime_behind(out.get(begin..).unwrap_or_default(), window);
             }

@@ -1,6 +1,7 @@
 //! permessage-deflate (RFC 7692): parameters, negotiation, and the memory it is allowed to take.
 //!
-//! [`DeflateConfig`] says what we would agree to, [`DeflateParams`] what was agreed, and a [`DeflateSession`] compresses and inflates one connection's
+//! [`DeflateConfig`] says what we would agree to and [negotiates](negotiation) with the peer,
+//! [`DeflateParams`] say what was agreed, and a [`DeflateSession`] compresses and inflates one connection's
 //! messages with the (de)compressors of the thread's [`Codecs`].
 //!
 //! What is kept between two messages, and why:
@@ -18,7 +19,9 @@
 mod codecs;
 mod config;
 mod deflater;
+mod element;
 mod inflater;
+mod negotiation;
 mod params;
 mod received;
 mod sent;
@@ -27,6 +30,7 @@ mod stored;
 
 pub use codecs::Codecs;
 pub use config::DeflateConfig;
+pub use negotiation::NegotiationError;
 pub use params::{DeflateParams, Flow};
 pub(crate) use session::{DeflateSession, Deflated, InflateError, deflate_shared};
 
@@ -34,8 +38,8 @@ pub(crate) use session::{DeflateSession, Deflated, InflateError, deflate_shared}
 /// 0x00 0x00 0xff 0xff) from the tail end", §7.2.2 "Append 4 octets".
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// A compressed message without content (§7.2.3.6), and what closes one whose last block has been
-/// flushed already: the header of the empty stored block whose lengths are [`TAIL`].
+/// What an empty message is compressed to, and what ends one whose last block has been flushed
+/// already (§7.2.3.6): the header of the empty stored block whose lengths are [`TAIL`].
 const EMPTY_BLOCK: u8 = 0x00;
 
 // zlib in C, one of the oracles, does not run under Miri.

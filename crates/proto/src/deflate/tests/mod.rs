@@ -7,6 +7,7 @@
 
 mod hostile;
 mod memory;
+mod negotiation;
 mod oracle;
 mod strict;
 mod takeover;
