@@ -85,7 +85,6 @@ impl<'a> Extension<'a> {
 
 /// For extensions that we know ourselves, so that their words need no check.
 #[cfg(feature = "deflate")]
-#[cfg_attr(not(test), expect(dead_code, reason = "the negotiation of deflate takes it up next"))]
 impl<'a> Extension<'a> {
     /// An extension without parameters. `name` is a token.
     pub(crate) fn known(name: &'static str) -> Self {
