@@ -16,6 +16,7 @@ use core::{fmt, str::FromStr};
 
 mod authority;
 mod error;
+mod reference;
 
 pub use authority::{Authority, Host};
 pub use error::UriError;
@@ -102,6 +103,10 @@ impl Uri {
     /// The user and password before the host, where there are any.
     pub const fn user_info(&self) -> Option<&UserInfo> {
         self.user_info.as_ref()
+    }
+
+    pub(crate) fn set_user_info(&mut self, user_info: Option<UserInfo>) {
+        self.user_info = user_info;
     }
 
     /// The _resource name_ (§3): path and query, as the request line carries them.

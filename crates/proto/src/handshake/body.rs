@@ -114,10 +114,7 @@ mod tests {
         pieces: &[&[u8]],
         len_max: usize,
     ) -> (String, bool) {
-        let mut all = Headers::new();
-        for (name, value) in headers {
-            all.append(name, value).unwrap();
-        }
+        let all = Headers::from_fields(headers.iter().copied()).unwrap();
         let mut body = Body::of_response(status, &all);
         let (mut out, mut done) =
             (Vec::new(), body.receive(&mut &[][..], &mut Vec::new(), len_max));

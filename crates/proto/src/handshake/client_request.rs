@@ -5,7 +5,7 @@ use alloc::{borrow::ToOwned as _, format, string::String, vec::Vec};
 use super::{
     accept::is_reserved,
     answer::{Established, HandshakeFailure, check_answer, check_switch},
-    error::ApiMisuse,
+    error::{ApiMisuse, RedirectRefused},
     headers::Headers,
     key::{encode_basic, encode_key},
     response::Response,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     extension::{self, Extension},
     token::is_token,
-    uri::{Authority, Uri},
+    uri::{Authority, Scheme, Uri},
 };
 
 /// A client's opening handshake, to be sent as often as needed.
@@ -93,6 +93,25 @@ impl ClientRequest {
     pub fn extension(mut self, offer: Extension<'static>) -> Self {
         self.extensions.push(offer);
         self
+    }
+
+    /// The same request for where a redirect points: the `Location` of a 3xx.
+    ///
+    /// To another origin it goes without `Authorization`, `Cookie`, `Host` and user info
+    /// (RFC 9110 §15.4, CVE-2026-42498). From `wss` to `ws` is refused. How many redirects to
+    /// follow, and whether any, is the caller's to decide.
+    pub fn redirect(&self, location: &str) -> Result<Self, RedirectRefused> {
+        let mut uri = self.uri.resolve(location).map_err(RedirectRefused::Location)?;
+        if self.uri.scheme() == Scheme::Wss && uri.scheme() == Scheme::Ws {
+            return Err(RedirectRefused::Insecure);
+        }
+        let mut headers = self.headers.clone();
+        if self.uri.is_same_origin(&uri) {
+            uri.set_user_info(self.uri.user_info().cloned());
+        } else {
+            headers.remove(&["authorization", "proxy-authorization", "cookie", "host"]);
+        }
+        Ok(Self { uri, headers, ..self.clone() })
     }
 
     /// The header fields of an HTTP/1.1 request: GET, and the URI's resource name as its target.

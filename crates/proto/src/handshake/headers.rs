@@ -29,6 +29,17 @@ impl Headers {
         Self { text: Vec::new(), fields: Vec::new() }
     }
 
+    /// These fields, in this order; refuses what [`append`](Self::append) refuses.
+    pub fn from_fields<'f, V: AsRef<[u8]>>(
+        fields: impl IntoIterator<Item = (&'f str, V)>,
+    ) -> Result<Self, ApiMisuse> {
+        let mut headers = Self::new();
+        for (name, value) in fields {
+            headers.append(name, value)?;
+        }
+        Ok(headers)
+    }
+
     /// Adds a field. White space around the value is left out.
     ///
     /// Refuses a name that is no token, and a value with CR, LF, NUL or another control character:
@@ -53,6 +64,17 @@ impl Headers {
         self.text.extend_from_slice(name.as_bytes());
         self.text.extend_from_slice(value);
         self.fields.push(Field { name: start..middle, value: middle..self.text.len() });
+    }
+
+    /// Takes out the fields with one of these names.
+    pub(super) fn remove(&mut self, names: &[&str]) {
+        let mut kept = Self::new();
+        for (name, value) in self.iter() {
+            if !names.iter().any(|removed| name.eq_ignore_ascii_case(removed)) {
+                kept.push(name, value);
+            }
+        }
+        *self = kept;
     }
 
     /// Adds all fields of `other`.

@@ -36,7 +36,7 @@ pub use accept::Accept;
 pub use answer::{Established, HandshakeFailure};
 pub use client::ClientHandshake;
 pub use client_request::ClientRequest;
-pub use error::{ApiMisuse, HeadError, RequestError, ResponseError};
+pub use error::{ApiMisuse, HeadError, RedirectRefused, RequestError, ResponseError};
 pub use headers::Headers;
 pub use key::accept_key;
 pub use limits::HandshakeLimits;

@@ -79,16 +79,13 @@ impl Request {
     /// ```
     /// use tidewire_proto::handshake::{HandshakeLimits, Headers, Request, RequestHead};
     ///
-    /// let mut headers = Headers::new();
-    /// for (name, value) in [
+    /// let headers = Headers::from_fields([
     ///     ("host", "example.com"),
     ///     ("upgrade", "websocket"),
     ///     ("connection", "Upgrade"),
     ///     ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ///     ("sec-websocket-version", "13"),
-    /// ] {
-    ///     headers.append(name, value)?;
-    /// }
+    /// ])?;
     /// let head = RequestHead::http11("GET", "/chat");
     /// let request = Request::from_head(&head, headers, &HandshakeLimits::default())?;
     /// assert!(matches!(request, Request::WebSocket(request) if request.path() == "/chat"));

@@ -1,5 +1,8 @@
 use super::*;
-use crate::extension::{Extension, ExtensionError};
+use crate::{
+    extension::{Extension, ExtensionError},
+    uri::UriError,
+};
 use HeadError as H;
 use ResponseError as E;
 
@@ -289,4 +292,45 @@ fn parsed_responses_meet_the_same_checks() {
     assert_eq!(failure, E::AcceptWrong.into(), "C1");
     let failure = offering().check_http1(NONCE, 200, headers(ACCEPT)).unwrap_err();
     assert!(matches!(failure, HandshakeFailure::Refused(_)), "C2");
+}
+
+#[test]
+fn c9_redirects_carry_no_secrets_to_another_origin() {
+    let request = client("wss://u:p@a/x")
+        .subprotocol("chat")
+        .and_then(|request| request.header("Cookie", "c=1"))
+        .and_then(|request| request.header("AUTHORIZATION", "Bearer t"))
+        .and_then(|request| request.header("Host", "h"))
+        .and_then(|request| request.header("X-Y", "z"))
+        .unwrap();
+    let sent = |location: &str| {
+        let request = request.redirect(location).unwrap();
+        String::from_utf8(handshake(request).request().to_vec()).unwrap()
+    };
+    for location in ["/y", "https://a:443/y", "wss://A/y", "y#z"] {
+        let text = sent(location);
+        assert!(text.starts_with("GET /y HTTP/1.1\r\nUpgrade"), "C9 {location}: {text}");
+        for kept in ["Host: h", "Cookie: c=1", "AUTHORIZATION: Bearer t", "X-Y: z"] {
+            assert!(text.contains(kept), "C9 {location}: {text}");
+        }
+    }
+    for location in ["//b/y", "https://b/y", "https://a:444/y", "wss://x:y@b/y"] {
+        let text = sent(location);
+        let host = if location.contains("444") { "Host: a:444\r\n" } else { "Host: b\r\n" };
+        assert!(text.contains(host), "C9 {location}: {text}");
+        assert!(text.contains("X-Y: z") && text.contains("Protocol: chat"), "C9 {location}");
+        for secret in ["Cookie", "uthorization", "AUTHORIZATION", "Host: h"] {
+            assert!(!text.contains(secret), "C9 {location}: {text}");
+        }
+    }
+    let basic = client("ws://u:p@a/x");
+    assert_eq!(basic.redirect("/y").unwrap().uri().user_info(), basic.uri().user_info());
+    assert_eq!(basic.redirect("ws://b/").unwrap().uri().user_info(), None, "C9");
+    assert!(basic.redirect("wss://a/").is_ok());
+    for location in ["ws://a/", "http://a/y"] {
+        let refused = request.redirect(location).unwrap_err();
+        assert_eq!(refused, RedirectRefused::Insecure, "C9 {location}");
+    }
+    let refused = request.redirect("ftp://a/").unwrap_err();
+    assert_eq!(refused, RedirectRefused::Location(UriError::SchemeUnknown), "C9");
 }

@@ -46,11 +46,7 @@ fn head_with(line: &str, good: &[(&str, &str)], changes: &[(&str, Option<&str>)]
 }
 
 fn headers_of(fields: &[(&str, &str)]) -> Headers {
-    let mut headers = Headers::new();
-    for (name, value) in fields {
-        headers.append(name, value).unwrap();
-    }
-    headers
+    Headers::from_fields(fields.iter().copied()).unwrap()
 }
 
 fn receive(mut bytes: &[u8]) -> Result<Option<Request>, RequestError> {

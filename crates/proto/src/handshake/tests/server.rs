@@ -281,8 +281,9 @@ fn h10_limits_at_and_beyond() {
 #[test]
 fn h10_no_rescans() {
     let limits = HandshakeLimits { head_len_max: 64 << 10, ..LIMITS };
+    let len = if cfg!(miri) { 1 << 10 } else { 63 << 10 };
     for filler in ["x", "\t", ":", "\u{e4}"] {
-        let value = filler.repeat((63 << 10) / filler.len());
+        let value = filler.repeat(len / filler.len());
         let bytes = request_with(&[("Cookie", Some(&value))]);
         let mut handshake = ServerHandshake::new(limits);
         let mut request = None;
