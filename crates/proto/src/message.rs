@@ -6,7 +6,7 @@ use core::{fmt, ops, str};
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::{buffer::MessageBuf, error::SendError, opcode::Kind};
+use crate::{buffer::MessageBuf, error::SendError, opcode::Kind, sending::Prepared};
 
 /// The bytes of a message or a piece of one.
 #[derive(Debug)]
@@ -123,6 +123,8 @@ pub(crate) enum Source<'a> {
     Slice(&'a [u8]),
     Owned(MessageBuf),
     Shared(Bytes),
+    /// Encoded already, for many receivers.
+    Prepared(Prepared),
 }
 
 impl ops::Deref for Source<'_> {
@@ -133,6 +135,7 @@ impl ops::Deref for Source<'_> {
             Self::Slice(bytes) => bytes,
             Self::Owned(buf) => buf,
             Self::Shared(bytes) => bytes,
+            Self::Prepared(prepared) => prepared.as_bytes(),
         }
     }
 }
@@ -212,6 +215,18 @@ impl From<Vec<u8>> for Outgoing<'_> {
 impl From<MessageBuf> for Outgoing<'_> {
     fn from(payload: MessageBuf) -> Self {
         Self { kind: Kind::Binary, source: Source::Owned(payload) }
+    }
+}
+
+impl From<Prepared> for Outgoing<'_> {
+    fn from(message: Prepared) -> Self {
+        Self { kind: message.kind(), source: Source::Prepared(message) }
+    }
+}
+
+impl From<&Prepared> for Outgoing<'_> {
+    fn from(message: &Prepared) -> Self {
+        message.clone().into()
     }
 }
 

@@ -61,6 +61,10 @@ impl Prepared {
         self.0.kind
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0.frame[self.0.header_len..]
+    }
+
     /// The message.
     pub fn payload(&self) -> Bytes {
         self.0.frame.slice(self.0.header_len..)
@@ -68,7 +72,7 @@ impl Prepared {
 }
 
 impl Connection {
-    /// Queues a whole message.
+    /// Queues a whole message, or a [`Prepared`] one that others receive too.
     ///
     /// A small one is copied next to others; a large owned or shared one is not copied.
     pub fn send<'a>(
@@ -79,21 +83,6 @@ impl Connection {
         self.may_send_message()?;
         let Outgoing { kind, source } = message.into();
         self.push_data(cx, kind.into(), source, true);
-        self.watch_stall(cx.now);
-        Ok(())
-    }
-
-    /// Queues a message that others receive too.
-    pub fn send_prepared(&mut self, cx: &mut Context, message: &Prepared) -> Result<(), SendError> {
-        self.may_send_message()?;
-        match self.role() {
-            Role::Server => self.outbox.push_encoded(cx, &message.0.frame),
-            Role::Client => {
-                let head = FrameHead::whole(message.kind().into());
-                let payload = &message.0.frame[message.0.header_len..];
-                self.outbox.push(cx, Role::Client, head, Source::Slice(payload));
-            }
-        }
         self.watch_stall(cx.now);
         Ok(())
     }
@@ -135,6 +124,10 @@ impl Connection {
     /// Queues a data frame, or several of at most `fragment_len_max` bytes.
     fn push_data(&mut self, cx: &mut Context, mut opcode: OpCode, source: Source<'_>, fin: bool) {
         let role = self.role();
+        if let (Source::Prepared(message), Role::Server) = (&source, role) {
+            // The same bytes for everybody; not even `fragment_len_max` makes other ones.
+            return self.outbox.push_encoded(cx, &message.0.frame);
+        }
         let Some(len_max) = self.config().fragment_len_max.filter(|max| source.len() > *max) else {
             let head = FrameHead { fin, rsv: 0, opcode };
             return self.outbox.push(cx, role, head, source);
@@ -161,6 +154,7 @@ impl<'a> Pieces<'a> {
             Source::Slice(bytes) => Self::Slice(bytes),
             Source::Owned(buf) => Self::Shared(buf.into()),
             Source::Shared(bytes) => Self::Shared(bytes),
+            Source::Prepared(message) => Self::Shared(message.payload()),
         }
     }
 

@@ -316,7 +316,7 @@ fn m2_shared_bytes_stay_as_they_are() {
     let mut end = Endpoint::new(Role::Client);
     end.conn.send(&mut end.cx, shared.clone()).unwrap();
     let prepared = Prepared::new(&shared[..]);
-    end.conn.send_prepared(&mut end.cx, &prepared).unwrap();
+    end.conn.send(&mut end.cx, &prepared).unwrap();
     assert!(shared.iter().all(|byte| *byte == 5));
     assert_eq!(prepared.payload(), shared);
     let frames = decode_frames(&end.written());
@@ -462,7 +462,7 @@ proptest! {
             };
             match how {
                 0 => end.conn.send(&mut end.cx, message).unwrap(),
-                1 => end.conn.send_prepared(&mut end.cx, &Prepared::new(message)).unwrap(),
+                1 => end.conn.send(&mut end.cx, Prepared::new(message)).unwrap(),
                 _ => {
                     let kind = message.kind();
                     let bytes = payload.as_bytes();
