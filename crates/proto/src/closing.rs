@@ -27,7 +27,7 @@ pub enum ReadyState {
 
 /// Why we failed the connection (RFC 6455 §7.1.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_enums, reason = "against the RFC, against our limits, or too late")]
 pub enum Failure {
     /// The peer broke a rule of an RFC.
     Protocol(ProtocolViolation),

@@ -1,0 +1,228 @@
+//! A transport and its protocol, shared between the socket's owner and the flusher.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{self, Poll, Wake, Waker, ready},
+};
+
+use atomic_waker::AtomicWaker;
+use tidewire_proto::{Connection, ReadyState, Transport};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Notify,
+};
+
+use crate::{
+    flusher::{Flush, Flusher},
+    thread::with_context,
+    unread::{Event, Unread},
+};
+
+/// Any byte stream that a WebSocket can run over.
+///
+/// Implemented for every type that fits: TCP, TLS, Unix sockets, pipes, HTTP/2 streams.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
+/// What both the owner and the flusher hold.
+pub(crate) struct Link<S> {
+    inner: Mutex<Inner<S>>,
+    /// The owner's task, where it waits for what is queued to be written.
+    pub(crate) owner: AtomicWaker,
+    /// Tells the senders of a split connection that something was written, or that it ended.
+    pub(crate) room: Notify,
+    flusher: Option<Arc<Flusher>>,
+    scheduled: AtomicBool,
+}
+
+pub(crate) struct Inner<S> {
+    io: S,
+    pub(crate) conn: Connection,
+    /// The transport may hold bytes that we gave it: TLS does.
+    unflushed: bool,
+    sending_ended: bool,
+    write_error: Option<io::ErrorKind>,
+}
+
+/// Pieces in one vectored write.
+const SLICES_MAX: usize = 32;
+
+impl<S: Stream> Link<S> {
+    pub(crate) fn new(io: S, conn: Connection) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Mutex::new(Inner {
+                io,
+                conn,
+                unflushed: false,
+                sending_ended: false,
+                write_error: None,
+            }),
+            owner: AtomicWaker::new(),
+            room: Notify::new(),
+            flusher: Flusher::current(),
+            scheduled: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner<S>> {
+        // A panic inside the lock is a bug of ours; the connection's own state says what holds.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the outbox written once the running task yields.
+    pub(crate) fn schedule(self: &Arc<Self>) {
+        if let Some(flusher) = &self.flusher
+            && !self.scheduled.swap(true, Ordering::AcqRel)
+        {
+            flusher.schedule(Arc::clone(self) as Arc<dyn Flush>);
+        }
+    }
+
+    /// Writes what waits. `Pending`: the flusher will go on once the transport takes more.
+    pub(crate) fn poll_flush(self: &Arc<Self>, inner: &mut Inner<S>) -> Poll<io::Result<()>> {
+        // To make a waker of ours costs two atomics, and mostly the transport takes everything.
+        let before = inner.conn.outbox().len();
+        let mut result = inner.poll_flush(&mut task::Context::from_waker(Waker::noop()));
+        if result.is_pending() {
+            let waker = Waker::from(Arc::clone(self));
+            result = inner.poll_flush(&mut task::Context::from_waker(&waker));
+        }
+        if inner.conn.outbox().len() < before {
+            self.room.notify_waiters();
+        }
+        result
+    }
+}
+
+/// The transport takes more: the flusher goes on, and the owner looks whether there is room.
+impl<S: Stream> Wake for Link<S> {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.schedule();
+    }
+}
+
+impl<S: Stream> Flush for Link<S> {
+    fn flush(self: Arc<Self>) {
+        self.scheduled.store(false, Ordering::Release);
+        let mut inner = self.lock();
+        // An error is kept, and told to the owner at its next call.
+        let _ = self.poll_flush(&mut inner);
+        drop(inner);
+        self.owner.wake();
+    }
+}
+
+impl<S: Stream> Inner<S> {
+    /// Writes the outbox, and ends the sending half where the protocol says so.
+    fn poll_flush(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        let result = ready!(self.poll_write_all(task));
+        if let Err(error) = &result {
+            // Nobody takes it any more. What arrives may still be read: perhaps a Close.
+            self.write_error = Some(error.kind());
+            with_context(|cx| self.conn.release(cx));
+        }
+        Poll::Ready(result)
+    }
+
+    fn poll_write_all(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        self.write_result()?;
+        while !self.conn.outbox().is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let mut count = 0;
+            for (slice, chunk) in slices.iter_mut().zip(self.conn.outbox().chunks()) {
+                *slice = IoSlice::new(chunk);
+                count += 1;
+            }
+            let io = Pin::new(&mut self.io);
+            let written = ready!(io.poll_write_vectored(task, &slices[..count]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.unflushed = true;
+            with_context(|cx| self.conn.advance(cx, written));
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.io).poll_flush(task))?;
+            self.unflushed = false;
+        }
+        if self.conn.transport() == Transport::EndSending && !self.sending_ended {
+            ready!(Pin::new(&mut self.io).poll_shutdown(task))?;
+            self.sending_ended = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes what the transport takes right now, and forgets the rest. Nobody waits for it any
+    /// more, so no waker of ours may stay with the transport: it would keep us alive.
+    pub(crate) fn flush_last(&mut self) {
+        // There is nobody left to tell of an error to.
+        let _ = self.poll_flush(&mut task::Context::from_waker(Waker::noop()));
+        with_context(|cx| self.conn.release(cx));
+    }
+
+    /// Whether something is to be written, flushed or ended.
+    pub(crate) fn wants_flush(&self) -> bool {
+        self.write_error.is_none()
+            && (!self.conn.outbox().is_empty()
+                || self.unflushed
+                || self.conn.transport() == Transport::EndSending && !self.sending_ended)
+    }
+
+    /// The error that writing met, now or while nobody looked.
+    pub(crate) fn write_result(&self) -> io::Result<()> {
+        match self.write_error {
+            Some(kind) => Err(kind.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads once, into the message under way where that is large, else into a buffer of the
+    /// thread. `Ok(None)`: something has arrived; look at `unread`.
+    pub(crate) fn poll_read(
+        &mut self,
+        task: &mut task::Context<'_>,
+        unread: &mut Unread,
+    ) -> Poll<io::Result<Option<Event>>> {
+        if let Some(target) = with_context(|cx| self.conn.read_target(cx)) {
+            let mut buf = ReadBuf::new(target);
+            ready!(Pin::new(&mut self.io).poll_read(task, &mut buf))?;
+            let len = buf.filled().len();
+            crate::thread::update_time();
+            return Poll::Ready(Ok(match len {
+                0 => self.eof(),
+                _ => with_context(|cx| self.conn.handle_read(cx, len).map(Event::from)),
+            }));
+        }
+        let (len, result) = unread.fill(|room| {
+            let mut buf = ReadBuf::new(room);
+            let poll = Pin::new(&mut self.io).poll_read(task, &mut buf);
+            (buf.filled().len(), poll)
+        });
+        ready!(result)?;
+        crate::thread::update_time();
+        Poll::Ready(Ok(if len == 0 { self.eof() } else { None }))
+    }
+
+    /// The transport has ended or broken.
+    pub(crate) fn eof(&mut self) -> Option<Event> {
+        with_context(|cx| self.conn.handle_eof(cx).map(Event::from))
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.conn.ready_state() == ReadyState::Open
+    }
+
+    pub(crate) const fn io(&self) -> &S {
+        &self.io
+    }
+}

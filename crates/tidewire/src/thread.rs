@@ -1,0 +1,111 @@
+//! What the connections of a thread share: the protocol's context and its read buffers.
+//!
+//! Nothing here is held by a connection that is idle: buffers are taken when bytes arrive and go
+//! back when they are drained.
+
+use std::{
+    cell::RefCell,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
+use tidewire_proto::{Context, MaskSource, Timestamp};
+
+/// One read takes at most this much.
+pub(crate) const READ_LEN: usize = 64 << 10;
+
+/// What a read left over moves to a buffer of this size, where it fits: two small unread messages
+/// must not pin a large buffer.
+const SMALL_LEN: usize = 4 << 10;
+
+/// Unused buffers that a thread keeps, of each size.
+const KEPT_MAX: usize = 16;
+
+struct Thread {
+    cx: Context,
+    large: Vec<Box<[u8]>>,
+    small: Vec<Box<[u8]>>,
+}
+
+thread_local! {
+    static THREAD: RefCell<Thread> = RefCell::new(Thread {
+        cx: Context::new(Box::new(SystemRandom)),
+        large: Vec::new(),
+        small: Vec::new(),
+    });
+}
+
+/// The origin of every [`Timestamp`] in this process.
+static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Runs `f` with the thread's context, the time as it was when last somebody read from a socket.
+///
+/// `f` must not call out to a transport: that may be one of ours.
+pub(crate) fn with_context<T>(f: impl FnOnce(&mut Context) -> T) -> T {
+    THREAD.with_borrow_mut(|thread| f(&mut thread.cx))
+}
+
+/// Moves the thread's time on to now.
+pub(crate) fn update_time() {
+    let now = timestamp(tokio::time::Instant::now());
+    with_context(|cx| cx.now = now);
+}
+
+pub(crate) fn timestamp(at: tokio::time::Instant) -> Timestamp {
+    let since = at.into_std().saturating_duration_since(*ORIGIN);
+    Timestamp::ZERO.saturating_add(since)
+}
+
+pub(crate) fn instant(at: Timestamp) -> tokio::time::Instant {
+    // Far deadlines are cut to a year, which every clock can represent.
+    let since = Duration::from_nanos(at.as_nanos()).min(YEAR + ORIGIN.elapsed());
+    tokio::time::Instant::from_std(*ORIGIN + since)
+}
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// A buffer for one read.
+pub(crate) fn take_read_buffer() -> Box<[u8]> {
+    THREAD
+        .with_borrow_mut(|thread| thread.large.pop())
+        .unwrap_or_else(|| vec![0; READ_LEN].into_boxed_slice())
+}
+
+/// A buffer that holds `bytes` at its front: a small one if they fit.
+pub(crate) fn small_copy(bytes: &[u8]) -> Option<Box<[u8]>> {
+    if bytes.len() > SMALL_LEN {
+        return None;
+    }
+    let mut buffer = THREAD
+        .with_borrow_mut(|thread| thread.small.pop())
+        .unwrap_or_else(|| vec![0; SMALL_LEN].into_boxed_slice());
+    buffer[..bytes.len()].copy_from_slice(bytes);
+    Some(buffer)
+}
+
+/// Takes a buffer back.
+pub(crate) fn give_read_buffer(buffer: Box<[u8]>) {
+    // A thread that is being torn down has nothing to keep it in.
+    let _ = THREAD.try_with(|thread| {
+        let mut thread = thread.borrow_mut();
+        let kept = if buffer.len() == READ_LEN { &mut thread.large } else { &mut thread.small };
+        if kept.len() < KEPT_MAX {
+            kept.push(buffer);
+        }
+    });
+}
+
+/// The operating system's generator. §10.3: keys "MUST be unpredictable"; no feature of this
+/// crate selects another one.
+struct SystemRandom;
+
+impl MaskSource for SystemRandom {
+    #[expect(clippy::expect_used, reason = "without randomness nothing may be sent (§10.3)")]
+    fn fill(&mut self, out: &mut [u8]) {
+        getrandom::fill(out).expect("the operating system's random generator works");
+    }
+
+    fn incarnation(&self) -> u32 {
+        std::process::id()
+    }
+}

@@ -1,0 +1,493 @@
+//! [`WebSocket`]: one connection, over any byte stream.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::{Future, poll_fn},
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{self, Poll, ready},
+    time::Duration,
+};
+
+use tidewire_proto::{
+    CloseCode, CloseFrame, Config, Connection, Kind, Outcome, Outgoing, ReadyState, Role, SendError,
+};
+use tokio::time::Sleep;
+
+use crate::{
+    error::Error,
+    link::{Inner, Link, Stream},
+    message::Message,
+    streaming::{MessageReader, MessageWriter},
+    thread::{self, with_context},
+    unread::{Event, Unread},
+};
+
+/// A WebSocket connection, in either role, over any byte stream.
+///
+/// ```no_run
+/// # async fn echo(mut ws: tidewire::WebSocket<tokio::net::TcpStream>) -> Result<(), tidewire::Error> {
+/// while let Some(message) = ws.next().await? {
+///     ws.send(message).await?;
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// # What happens when
+/// There is no task behind a `WebSocket`: it reads, answers Pings and keeps its timeouts while one
+/// of its futures is polled. (What is queued is written even if none is: see
+/// [`send`](Self::send).) Use [`split`](Self::split) for one that reads by itself.
+///
+/// # Cancel safety
+/// Every future of this type may be dropped at any point. [`next`](Self::next) loses nothing: what
+/// was read stays with the connection. [`send`](Self::send) has queued the message wholly or not
+/// at all.
+///
+/// # Dropping
+/// A connection that is dropped while open says 1001 (going away), if the socket takes it at
+/// once, and ends TCP. To wait for the peer, [`close`](Self::close) it.
+pub struct WebSocket<S: Stream> {
+    link: Arc<Link<S>>,
+    unread: Unread,
+    /// What was read while a `send` waited for room.
+    ahead: Option<Box<Ahead>>,
+    timer: Option<Pin<Box<Sleep>>>,
+    fragments: Fragments,
+    end: End,
+}
+
+/// Whether messages are asked for in pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fragments {
+    /// Whole messages.
+    Off,
+    /// The next message is to come in pieces.
+    On,
+    /// So it did, and its reader was dropped: the rest of it is skipped.
+    Skip,
+}
+
+/// How far the end has been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    NotYet,
+    Told,
+}
+
+#[derive(Default)]
+struct Ahead {
+    events: VecDeque<Event>,
+    len: usize,
+}
+
+/// With this much queued, `send` waits until the peer has taken some.
+pub(crate) const QUEUED_LEN_MAX: usize = 1 << 20;
+
+/// While `send` waits, so much is read ahead; then the peer has to wait too.
+const AHEAD_LEN_MAX: usize = 1 << 20;
+
+/// Corked messages are written in any case when they are this much.
+const CORK_LEN_MAX: usize = 64 << 10;
+
+impl<S: Stream> WebSocket<S> {
+    /// A connection whose opening handshake was done elsewhere.
+    ///
+    /// `unread` is what the handshake has read beyond its own end.
+    pub fn from_handshaken(io: S, role: Role, config: Arc<Config>, unread: &[u8]) -> Self {
+        thread::update_time();
+        let conn = with_context(|cx| Connection::new(role, config, cx.now));
+        Self {
+            link: Link::new(io, conn),
+            unread: Unread::new(unread),
+            ahead: None,
+            timer: None,
+            fragments: Fragments::Off,
+            end: End::NotYet,
+        }
+    }
+
+    /// The next message; `None` is a clean end.
+    ///
+    /// # Errors
+    /// Once, when the connection has ended otherwise. Then `None`.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost if the future is dropped.
+    pub async fn next(&mut self) -> Result<Option<Message>, Error> {
+        poll_fn(|task| self.poll_next(task)).await
+    }
+
+    /// [`next`](Self::next), for hand-written futures.
+    pub fn poll_next(
+        &mut self,
+        task: &mut task::Context<'_>,
+    ) -> Poll<Result<Option<Message>, Error>> {
+        if self.fragments == Fragments::On {
+            self.fragments = Fragments::Off;
+            self.link.lock().conn.deliver_fragments(false);
+        }
+        loop {
+            match ready!(self.poll_event(task))? {
+                Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
+                Some(Event::Fragment { last, .. }) => self.skipped(last),
+                Some(_) => {}
+                None => return Poll::Ready(Ok(None)),
+            }
+        }
+    }
+
+    /// The next message, to be read while it arrives: for messages that are larger than memory.
+    /// `message_len_max` does not hold for it. `None` is a clean end.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    ///
+    /// # Cancel safety
+    /// Nothing is lost if the future is dropped.
+    pub async fn next_reader(&mut self) -> Result<Option<MessageReader<'_, S>>, Error> {
+        MessageReader::next(self).await
+    }
+
+    /// Sends a message piece by piece: for messages that are larger than memory.
+    pub const fn writer(&mut self, kind: Kind) -> MessageWriter<'_, S> {
+        MessageWriter::new(self, kind)
+    }
+
+    pub(crate) fn deliver_fragments(&mut self) {
+        if self.fragments == Fragments::Off {
+            self.fragments = Fragments::On;
+            self.link.lock().conn.deliver_fragments(true);
+        }
+    }
+
+    /// A reader left the message: `last` if nothing of it is to come.
+    pub(crate) fn skipped(&mut self, last: bool) {
+        if last {
+            self.fragments = Fragments::Off;
+            self.link.lock().conn.deliver_fragments(false);
+        } else {
+            self.fragments = Fragments::Skip;
+        }
+    }
+
+    pub(crate) const fn link(&self) -> &Arc<Link<S>> {
+        &self.link
+    }
+
+    /// [`next`](Self::next) for the task behind a split connection: woken as well when a sender
+    /// has closed.
+    pub(crate) async fn next_driven(&mut self) -> Result<Option<Message>, Error> {
+        poll_fn(|task| {
+            self.link.owner.register(task.waker());
+            self.poll_next(task)
+        })
+        .await
+    }
+
+    /// Sends a message.
+    ///
+    /// Waits while more than 1 MiB is queued; reads ahead meanwhile, up to 1 MiB. Then the message
+    /// is written at once, unless further messages have arrived already: then their answers leave
+    /// together, as soon as this task yields.
+    ///
+    /// # Errors
+    /// [`Error::Send`] after a Close, and [`Error::Io`] where the transport broke.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the message is queued wholly or not at all.
+    pub async fn send<'a>(&mut self, message: impl Into<Outgoing<'a>>) -> Result<(), Error> {
+        let message = message.into();
+        poll_fn(|task| self.poll_ready(task)).await?;
+        let mut inner = self.link.lock();
+        with_context(|cx| inner.conn.send(cx, message))?;
+        drop(inner);
+        self.flush_or_cork()
+    }
+
+    /// Queues a message without writing it: [`flush`](Self::flush) does, or else this task's next
+    /// yield.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send).
+    pub async fn feed<'a>(&mut self, message: impl Into<Outgoing<'a>>) -> Result<(), Error> {
+        let message = message.into();
+        poll_fn(|task| self.poll_ready(task)).await?;
+        self.queue(message)
+    }
+
+    /// Queues a message, and has it written once this task yields.
+    pub(crate) fn queue(&self, message: Outgoing<'_>) -> Result<(), Error> {
+        let mut inner = self.link.lock();
+        with_context(|cx| inner.conn.send(cx, message))?;
+        drop(inner);
+        self.link.schedule();
+        Ok(())
+    }
+
+    /// Waits until everything that is queued has been given to the transport.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the transport broke.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost if the future is dropped; writing goes on.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        poll_fn(|task| self.poll_flush(task)).await
+    }
+
+    /// Sends a Ping (RFC 6455 §5.5.2) with a payload of at most 125 bytes. Nobody needs this to
+    /// keep a connection alive: see [`Timeouts`](tidewire_proto::Timeouts).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        let mut inner = self.link.lock();
+        with_context(|cx| inner.conn.ping(cx, payload))?;
+        drop(inner);
+        self.flush_or_cork()
+    }
+
+    /// Closes the connection and waits until it has ended. Messages that still arrive are
+    /// discarded; to get them, [`start_close`](Self::start_close) and go on with
+    /// [`next`](Self::next).
+    ///
+    /// # Errors
+    /// If the code or reason must not be sent, or if it ended in any other way than cleanly.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped the Close is sent nevertheless.
+    pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.start_close(code, reason)?;
+        while self.next().await?.is_some() {}
+        Ok(())
+    }
+
+    /// Sends a Close frame (RFC 6455 §7.1.2). From now on nothing can be sent; messages may still
+    /// arrive until the peer has answered.
+    ///
+    /// # Errors
+    /// If the code or reason must not be sent, or the connection closes already.
+    pub fn start_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        let frame = CloseFrame::new(code, reason)?;
+        let mut inner = self.link.lock();
+        thread::update_time();
+        with_context(|cx| inner.conn.close(cx, frame))?;
+        drop(inner);
+        self.flush_or_cork()
+    }
+
+    /// How far the connection has come (RFC 6455 §4.1, §7.1).
+    pub fn ready_state(&self) -> ReadyState {
+        self.link.lock().conn.ready_state()
+    }
+
+    /// Which end we are.
+    pub fn role(&self) -> Role {
+        self.link.lock().conn.role()
+    }
+
+    /// What was said of the end, from the first Close frame on: both codes, and who began.
+    pub fn close_info(&self) -> Option<Outcome> {
+        self.link.lock().conn.outcome().cloned()
+    }
+
+    /// The round trip of the last answered keep-alive Ping.
+    pub fn latency(&self) -> Option<Duration> {
+        self.link.lock().conn.latency()
+    }
+
+    /// Bytes that wait to be written.
+    pub fn buffered(&self) -> usize {
+        self.link.lock().conn.outbox().len()
+    }
+
+    /// Looks at the transport, for its addresses for example.
+    pub fn with_io<T>(&self, f: impl FnOnce(&S) -> T) -> T {
+        f(self.link.lock().io())
+    }
+
+    /// Writes at once, or leaves it to the flusher while more messages are unread.
+    pub(crate) fn flush_or_cork(&self) -> Result<(), Error> {
+        let mut inner = self.link.lock();
+        if !self.unread.is_empty() && inner.conn.outbox().len() < CORK_LEN_MAX {
+            drop(inner);
+            self.link.schedule();
+            return Ok(());
+        }
+        match self.link.poll_flush(&mut inner) {
+            Poll::Ready(result) => Ok(result?),
+            // The flusher goes on when the transport takes more.
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    pub(crate) fn poll_flush(&self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
+        self.link.owner.register(task.waker());
+        let mut inner = self.link.lock();
+        self.link.poll_flush(&mut inner).map_err(Error::Io)
+    }
+
+    /// Ready when there is room in the queue. Reads ahead while there is none.
+    pub(crate) fn poll_ready(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            let mut inner = self.link.lock();
+            inner.write_result()?;
+            if inner.conn.outbox().cost() < QUEUED_LEN_MAX {
+                return Poll::Ready(Ok(()));
+            }
+            self.link.owner.register(task.waker());
+            if self.link.poll_flush(&mut inner)?.is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            if inner.conn.outbox().cost() < QUEUED_LEN_MAX {
+                return Poll::Ready(Ok(()));
+            }
+            drop(inner);
+            if self.ahead.as_ref().is_some_and(|ahead| ahead.len >= AHEAD_LEN_MAX) {
+                return Poll::Pending;
+            }
+            let event = ready!(self.poll_transport(task))?;
+            let len = match &event {
+                Event::Message(message) => message.len(),
+                Event::Fragment { payload, .. } => payload.len(),
+                Event::Closed(_) => return Poll::Ready(self.ended(event)),
+                Event::Control | Event::Failed => continue,
+            };
+            let ahead = self.ahead.get_or_insert_default();
+            ahead.events.push_back(event);
+            ahead.len += len + size_of::<Event>();
+        }
+    }
+
+    /// The connection ended while something was to be sent.
+    fn ended(&mut self, event: Event) -> Result<(), Error> {
+        self.ahead.get_or_insert_default().events.push_back(event);
+        Err(Error::Send(SendError::Closed))
+    }
+
+    /// The next event, be it read ahead; `None` after the end was told.
+    pub(crate) fn poll_event(
+        &mut self,
+        task: &mut task::Context<'_>,
+    ) -> Poll<Result<Option<Event>, Error>> {
+        if self.end == End::Told {
+            return Poll::Ready(Ok(None));
+        }
+        let event = match self.take_ahead() {
+            Some(event) => event,
+            None => match ready!(self.poll_transport(task)) {
+                Ok(event) => event,
+                Err(error) => {
+                    self.end = End::Told;
+                    return Poll::Ready(Err(error.into()));
+                }
+            },
+        };
+        if let Event::Closed(outcome) = event {
+            self.end = End::Told;
+            self.timer = None;
+            return Poll::Ready(match outcome.failure {
+                Some(failure) => Err(failure.into()),
+                None if outcome.was_clean() => Ok(None),
+                None => Err(Error::Closed(outcome)),
+            });
+        }
+        Poll::Ready(Ok(Some(event)))
+    }
+
+    fn take_ahead(&mut self) -> Option<Event> {
+        let ahead = self.ahead.as_mut()?;
+        let event = ahead.events.pop_front();
+        if ahead.events.is_empty() {
+            self.ahead = None;
+        }
+        event
+    }
+
+    /// Reads, writes and keeps time until something happens.
+    fn poll_transport(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<Event>> {
+        let mut inner = self.link.lock();
+        loop {
+            if let Some(event) = self.unread.next(&mut inner.conn) {
+                self.unread.shrink();
+                return Poll::Ready(Ok(event));
+            }
+            // Everything that was read has been answered: now the answers leave.
+            if inner.wants_flush() {
+                // Errors of writing are told by `send`; here what arrives is still of interest.
+                let _ = self.link.poll_flush(&mut inner);
+            }
+            match inner.poll_read(task, &mut self.unread) {
+                Poll::Ready(Ok(Some(event))) => return Poll::Ready(Ok(event)),
+                Poll::Ready(Ok(None)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(broken(&mut inner, error)),
+                Poll::Pending => {
+                    if let Some(event) = ready!(poll_timer(&mut self.timer, &mut inner, task)) {
+                        return Poll::Ready(Ok(event));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Reading failed. Only a connection that was open is surprised: after a closing handshake many
+/// peers just drop the transport.
+fn broken<S: Stream>(inner: &mut Inner<S>, error: io::Error) -> io::Result<Event> {
+    let surprised = inner.is_open();
+    match inner.eof() {
+        // TLS without close_notify is an end that anybody could have forged: 1006 (§7.1.5).
+        Some(event) if !surprised || error.kind() == io::ErrorKind::UnexpectedEof => Ok(event),
+        _ => Err(error),
+    }
+}
+
+/// Waits for the connection's next deadline. `Ready(None)`: time was kept, look again.
+fn poll_timer<S: Stream>(
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    inner: &mut Inner<S>,
+    task: &mut task::Context<'_>,
+) -> Poll<Option<Event>> {
+    let Some(deadline) = inner.conn.poll_timeout().map(thread::instant) else {
+        return Poll::Pending;
+    };
+    let sleep = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+    // A deadline that moved on is only noticed when the timer fires: messages do not touch it.
+    if deadline < sleep.deadline() {
+        sleep.as_mut().reset(deadline);
+    }
+    ready!(sleep.as_mut().poll(task));
+    thread::update_time();
+    let event = with_context(|cx| inner.conn.handle_timeout(cx).map(Event::from));
+    if let Some(deadline) = inner.conn.poll_timeout() {
+        sleep.as_mut().reset(thread::instant(deadline));
+    }
+    Poll::Ready(event)
+}
+
+impl<S: Stream> Drop for WebSocket<S> {
+    fn drop(&mut self) {
+        let mut inner = self.link.lock();
+        if inner.is_open()
+            && let Ok(close) = CloseFrame::new(CloseCode::GOING_AWAY, "")
+        {
+            // It is open, so it takes a Close.
+            let _ = with_context(|cx| inner.conn.close(cx, close));
+        }
+        inner.flush_last();
+    }
+}
+
+impl<S: Stream> fmt::Debug for WebSocket<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("ready_state", &self.ready_state())
+            .field("buffered", &self.buffered())
+            .finish_non_exhaustive()
+    }
+}

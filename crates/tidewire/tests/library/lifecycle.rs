@@ -1,0 +1,196 @@
+//! Messages back and forth, the closing handshake, errors, cancellation, timeouts.
+
+use std::{future::Future, pin::pin, task::Poll, time::Duration};
+
+use tidewire::{CloseCode, Error, Message, ReadyState, Role, proto::ProtocolViolation};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+use crate::pipe::{masked, over, pair};
+
+#[tokio::test(start_paused = true)]
+async fn messages_back_and_forth() {
+    let (mut client, mut server) = pair(1 << 10);
+    let echo = tokio::spawn(async move {
+        while let Some(message) = server.next().await.unwrap() {
+            server.send(message).await.unwrap();
+        }
+        server.close_info().unwrap()
+    });
+    for len in [0, 1, 125, 126, 65_535, 65_536, 300_000] {
+        let payload: Vec<u8> = (0..=255).cycle().take(len).collect();
+        client.send(payload.clone()).await.unwrap();
+        assert_eq!(client.next().await.unwrap(), Some(Message::binary(payload)));
+        let text = "ß".repeat(len / 2);
+        client.send(&*text).await.unwrap();
+        assert_eq!(client.next().await.unwrap(), Some(Message::text(text)));
+    }
+    client.close(CloseCode::NORMAL_CLOSURE, "done").await.unwrap();
+    assert_eq!(client.ready_state(), ReadyState::Closed);
+    let outcome = echo.await.unwrap();
+    assert_eq!((outcome.code(), outcome.reason()), (CloseCode::NORMAL_CLOSURE, "done"));
+    assert_eq!(client.next().await.unwrap(), None, "and it stays so");
+}
+
+/// On a violation the Close is on the wire before the error is returned, and the transport ends.
+#[tokio::test(start_paused = true)]
+async fn a_violation_ends_in_order() {
+    let (mut peer, io) = duplex(1 << 16);
+    let mut ws = over(io, Role::Server);
+    peer.write_all(&[masked(0x81, b"good"), vec![0x83, 0x80]].concat()).await.unwrap();
+    assert_eq!(ws.next().await.unwrap(), Some(Message::text("good")));
+    let reader = tokio::spawn(async move {
+        let mut bytes = Vec::new();
+        peer.read_to_end(&mut bytes).await.unwrap();
+        bytes
+    });
+    let error = ws.next().await.unwrap_err();
+    assert!(matches!(error, Error::Protocol(ProtocolViolation::ReservedOpCode(3))), "{error:?}");
+    assert!(error.to_string().contains("RFC 6455 §5.2"), "{error}");
+    assert_eq!(reader.await.unwrap(), [0x88, 2, 0x03, 0xEA], "one Close, 1002, and the end");
+    assert_eq!(ws.next().await.unwrap(), None, "told once");
+}
+
+/// K10: an end without a Close is an error, 1006.
+#[tokio::test(start_paused = true)]
+async fn k10_an_end_without_a_close() {
+    let (peer, io) = duplex(1 << 16);
+    let mut ws = over(io, Role::Server);
+    drop(peer);
+    let error = ws.next().await.unwrap_err();
+    assert_eq!(error.close_code(), Some(CloseCode::ABNORMAL_CLOSURE));
+}
+
+/// K12: a peer that never answers our Close does not hold us for ever.
+#[tokio::test(start_paused = true)]
+async fn k12_close_has_a_deadline() {
+    let (_peer, io) = duplex(1 << 16);
+    let mut ws = over(io, Role::Server);
+    let started = tokio::time::Instant::now();
+    let error = ws.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap_err();
+    assert!(matches!(error, Error::Closed(_)), "{error:?}");
+    assert_eq!(started.elapsed().as_secs(), 5);
+}
+
+/// A peer that is gone is noticed: a Ping after 20 s, the end 20 s later.
+#[tokio::test(start_paused = true)]
+async fn keep_alive_ends_who_is_gone() {
+    let (mut peer, io) = duplex(1 << 16);
+    let mut ws = over(io, Role::Server);
+    let started = tokio::time::Instant::now();
+    let error = ws.next().await.unwrap_err();
+    assert!(matches!(error, Error::Timeout(_)), "{error:?}");
+    assert!((40..42).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+    let mut bytes = Vec::new();
+    drop(ws);
+    peer.read_to_end(&mut bytes).await.unwrap();
+    assert_eq!((bytes[0], bytes[6]), (0x89, 0x88), "a Ping, then the Close");
+}
+
+/// X5: both send much before either reads. `send` reads ahead while it waits.
+#[tokio::test(start_paused = true)]
+async fn x5_both_send_before_they_read() {
+    let (mut a, mut b) = pair(1 << 12);
+    async fn talk(ws: &mut crate::pipe::Ws) {
+        for _ in 0..30 {
+            ws.send(vec![1; 60_000]).await.unwrap();
+        }
+        for _ in 0..30 {
+            assert_eq!(ws.next().await.unwrap().map(|m| m.len()), Some(60_000));
+        }
+    }
+    tokio::join!(talk(&mut a), talk(&mut b));
+}
+
+/// L5: a peer that never reads makes `send` wait; the queue stays within its bound.
+#[tokio::test(start_paused = true)]
+async fn l5_a_peer_that_never_reads() {
+    let (_peer, io) = duplex(1 << 12);
+    let mut ws = over(io, Role::Server);
+    let mut sent = 0;
+    while tokio::time::timeout(Duration::from_secs(1), ws.send(vec![0; 10_000])).await.is_ok() {
+        sent += 1;
+        assert!(sent < 200, "it never waits");
+    }
+    assert!(ws.buffered() <= (1 << 20) + 10_100, "{}", ws.buffered());
+}
+
+/// X1: the peer drips bytes, the reader is dropped all the time; no frame is lost or torn.
+#[tokio::test(start_paused = true)]
+async fn x1_next_is_cancel_safe() {
+    let (mut peer, io) = duplex(1 << 16);
+    let mut ws = over(io, Role::Server);
+    let frames: Vec<u8> = (0..50_u8)
+        .flat_map(|i| [masked(0x01, &[b'a'; 3]), masked(0x80, &vec![i; usize::from(i)])].concat())
+        .collect();
+    tokio::spawn(async move {
+        for byte in frames {
+            peer.write_all(&[byte]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        std::future::pending::<()>().await;
+        drop(peer);
+    });
+    let mut received = 0;
+    while received < 50 {
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(Duration::from_micros(700)) => {}
+            message = ws.next() => {
+                let message = message.unwrap().unwrap();
+                assert_eq!(message.len(), 3 + received);
+                received += 1;
+            }
+        }
+    }
+}
+
+/// X1, X2: `next` and `send` polled n times and dropped, for each n.
+#[tokio::test(start_paused = true)]
+async fn x2_send_queues_all_or_nothing() {
+    for polls in 1..6 {
+        let (mut a, mut b) = pair(100);
+        let reader = tokio::spawn(async move {
+            let mut lens = Vec::new();
+            while let Ok(Some(message)) = b.next().await {
+                assert!(message.as_bytes().iter().all(|byte| *byte == message.as_bytes()[0]));
+                lens.push(message.len());
+            }
+            lens
+        });
+        let mut taken = Vec::new();
+        for len in [1, 50, 500_000, 700_000, 3, 900_000, 7] {
+            let mut send = pin!(a.send(vec![9; len]));
+            let mut left = polls;
+            let done = std::future::poll_fn(|task| {
+                let poll = send.as_mut().poll(task);
+                left -= 1;
+                if poll.is_pending() && left > 0 {
+                    task.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(poll.is_ready())
+            });
+            if done.await {
+                taken.push(len);
+            }
+        }
+        a.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+        assert_eq!(reader.await.unwrap(), taken, "{polls} polls");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn k13_sending_after_the_close() {
+    let (mut client, _server) = pair(1 << 10);
+    client.start_close(CloseCode::NORMAL_CLOSURE, "").unwrap();
+    assert!(matches!(client.send("late").await, Err(Error::Send(_))));
+    assert!(matches!(client.start_close(CloseCode::NORMAL_CLOSURE, ""), Err(Error::Send(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_connection_says_going_away() {
+    let (client, mut server) = pair(1 << 10);
+    drop(client);
+    assert_eq!(server.next().await.unwrap(), None);
+    assert_eq!(server.close_info().unwrap().code(), CloseCode::GOING_AWAY);
+}
