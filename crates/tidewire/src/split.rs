@@ -270,12 +270,11 @@ async fn drive<S: Stream>(mut ws: WebSocket<S>, inbound: mpsc::Sender<Result<Mes
         match (ws.next_driven().await, place) {
             (Ok(Some(message)), Some(place)) => place.send(Ok(message)),
             (Ok(Some(_)), None) => {}
-            (Ok(None), _) => return,
+            (Ok(None), _) | (Err(_), None) => return,
             (Err(error), Some(place)) => {
                 drop(ws);
                 return place.send(Err(error));
             }
-            (Err(_), None) => return,
         }
     }
 }

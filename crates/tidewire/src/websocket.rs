@@ -326,7 +326,7 @@ impl<S: Stream> WebSocket<S> {
         }
     }
 
-    pub(crate) fn poll_flush(&self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
+    pub(crate) fn poll_flush(&self, task: &task::Context<'_>) -> Poll<Result<(), Error>> {
         self.link.owner.register(task.waker());
         let mut inner = self.link.lock();
         self.link.poll_flush(&mut inner).map_err(Error::Io)

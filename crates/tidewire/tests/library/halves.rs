@@ -83,7 +83,7 @@ async fn a_full_receiver_does_not_hold_up_the_sender() {
 async fn a_full_queue_hands_the_message_back() {
     let (_peer, io) = duplex(1 << 10);
     let (_receiver, sender) = over(io, Role::Server).split();
-    let prepared = Prepared::new(&[7; 100_000][..]);
+    let prepared = Prepared::new(vec![7; 100_000]);
     let mut taken = 0;
     let back = loop {
         match sender.try_send(prepared.clone()) {

@@ -89,7 +89,6 @@ async fn keep_alive_ends_who_is_gone() {
 /// X5: both send much before either reads. `send` reads ahead while it waits.
 #[tokio::test(start_paused = true)]
 async fn x5_both_send_before_they_read() {
-    let (mut a, mut b) = pair(1 << 12);
     async fn talk(ws: &mut crate::pipe::Ws) {
         for _ in 0..30 {
             ws.send(vec![1; 60_000]).await.unwrap();
@@ -98,6 +97,7 @@ async fn x5_both_send_before_they_read() {
             assert_eq!(ws.next().await.unwrap().map(|m| m.len()), Some(60_000));
         }
     }
+    let (mut a, mut b) = pair(1 << 12);
     tokio::join!(talk(&mut a), talk(&mut b));
 }
 
