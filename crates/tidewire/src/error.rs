@@ -1,9 +1,14 @@
 //! [`Error`]: by whose fault it is.
 
-use std::{fmt, io};
+use std::{fmt, io, time::Duration};
 
 use tidewire_proto::{
     CloseCode, Failure, LimitExceeded, Outcome, ProtocolViolation, SendError, TimeoutKind,
+    handshake::{
+        ApiMisuse, HandshakeFailure, OriginRefused, Rejection, RequestError, Response,
+        ResponseError,
+    },
+    uri::UriError,
 };
 
 /// Why a connection does not go on.
@@ -13,6 +18,8 @@ use tidewire_proto::{
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
+    /// There was no connection: the opening handshake failed.
+    Handshake(Box<HandshakeError>),
     /// The peer broke a rule of an RFC; the message names its section.
     Protocol(ProtocolViolation),
     /// The peer sent more than our limits accept.
@@ -35,7 +42,91 @@ impl Error {
             Self::Limit(limit) => Some(limit.close_code()),
             Self::Timeout(_) | Self::Io(_) => Some(CloseCode::ABNORMAL_CLOSURE),
             Self::Closed(outcome) => Some(outcome.code()),
-            Self::Send(_) => None,
+            Self::Send(_) | Self::Handshake(_) => None,
+        }
+    }
+}
+
+/// Why there is no connection (RFC 6455 §4).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The URI cannot be connected to.
+    Uri(UriError),
+    /// The server refused: status, headers and body.
+    Refused(Response),
+    /// The server's answer makes no sense.
+    Response(ResponseError),
+    /// The client's request broke a rule; it got its answer.
+    Request(RequestError),
+    /// The client asked for something else than a WebSocket; it got 426.
+    NotWebSocket,
+    /// The page that connects may not; it got 403.
+    Origin(OriginRefused),
+    /// Our own caller asked for something that must not be sent.
+    Misuse(ApiMisuse),
+    /// It took too long.
+    Timeout {
+        /// What was allowed.
+        within: Duration,
+    },
+}
+
+impl HandshakeError {
+    /// What a server answers to a request that failed so.
+    pub(crate) fn rejection(&self) -> Option<Rejection> {
+        match self {
+            Self::Request(error) => Some((*error).into()),
+            Self::Origin(refused) => Some(refused.into()),
+            Self::Timeout { .. } => Some(Rejection::timeout()),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uri(error) => error.fmt(f),
+            Self::Refused(response) => {
+                write!(f, "the server refused the handshake with status {}", response.status())
+            }
+            Self::Response(error) => error.fmt(f),
+            Self::Request(error) => error.fmt(f),
+            Self::NotWebSocket => f.write_str("the request does not ask for a WebSocket"),
+            Self::Origin(refused) => refused.fmt(f),
+            Self::Misuse(misuse) => misuse.fmt(f),
+            Self::Timeout { within } => {
+                write!(f, "the opening handshake took longer than {within:?}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for HandshakeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Uri(error) => Some(error),
+            Self::Response(error) => Some(error),
+            Self::Request(error) => Some(error),
+            Self::Origin(refused) => Some(refused),
+            Self::Misuse(misuse) => Some(misuse),
+            Self::Refused(_) | Self::NotWebSocket | Self::Timeout { .. } => None,
+        }
+    }
+}
+
+impl From<HandshakeError> for Error {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake(Box::new(error))
+    }
+}
+
+impl From<HandshakeFailure> for Error {
+    fn from(failure: HandshakeFailure) -> Self {
+        match failure {
+            HandshakeFailure::Refused(response) => HandshakeError::Refused(response).into(),
+            HandshakeFailure::Invalid(error) => HandshakeError::Response(error).into(),
         }
     }
 }
@@ -43,6 +134,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Handshake(error) => error.fmt(f),
             Self::Protocol(violation) => write!(f, "the peer broke the protocol: {violation}"),
             Self::Limit(limit) => write!(f, "the peer sent too much: {limit}"),
             Self::Timeout(kind) => kind.fmt(f),
@@ -63,6 +155,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Self::Handshake(error) => Some(error),
             Self::Protocol(violation) => Some(violation),
             Self::Limit(limit) => Some(limit),
             Self::Io(error) => Some(error),

@@ -1,10 +1,13 @@
 //! WebSockets that are right and fast.
 #![forbid(unsafe_code)]
 
+mod client;
 mod error;
 mod flusher;
 mod link;
 mod message;
+mod opening;
+mod server;
 mod split;
 mod stream_sink;
 mod streaming;
@@ -15,9 +18,11 @@ mod websocket;
 pub use tidewire_proto as proto;
 
 pub use crate::{
-    error::Error,
+    client::{Client, connect},
+    error::{Error, HandshakeError},
     link::Stream,
     message::Message,
+    server::{Handshake, Listener, Pending, Server},
     split::{Receiver, Sender, TrySendError},
     streaming::{MessageReader, MessageWriter},
     websocket::WebSocket,

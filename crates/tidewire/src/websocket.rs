@@ -54,6 +54,7 @@ pub struct WebSocket<S: Stream> {
     /// What was read while a `send` waited for room.
     ahead: Option<Box<Ahead>>,
     timer: Option<Pin<Box<Sleep>>>,
+    subprotocol: Option<Box<str>>,
     fragments: Fragments,
     end: End,
 }
@@ -103,9 +104,20 @@ impl<S: Stream> WebSocket<S> {
             unread: Unread::new(unread),
             ahead: None,
             timer: None,
+            subprotocol: None,
             fragments: Fragments::Off,
             end: End::NotYet,
         }
+    }
+
+    pub(crate) fn with_subprotocol(mut self, subprotocol: Option<&str>) -> Self {
+        self.subprotocol = subprotocol.map(Into::into);
+        self
+    }
+
+    /// The subprotocol that was agreed on (RFC 6455 §1.9).
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
     }
 
     /// The next message; `None` is a clean end.

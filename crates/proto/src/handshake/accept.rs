@@ -27,6 +27,11 @@ impl Accept {
         self
     }
 
+    /// The subprotocol that was selected.
+    pub fn chosen_subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
     /// Accepts an extension with these parameters; the client must have offered it.
     #[must_use]
     pub fn extension(mut self, answer: Extension<'static>) -> Self {

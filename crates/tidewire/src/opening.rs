@@ -1,0 +1,132 @@
+//! The opening handshake over a byte stream, as both ends need it.
+
+use std::{io, time::Duration};
+
+use tidewire_proto::handshake::{
+    ClientHandshake, Established, HandshakeFailure, HandshakeLimits, Rejection, Request, Response,
+    ServerHandshake,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+use crate::{
+    error::{Error, HandshakeError},
+    link::Stream,
+    thread::{give_read_buffer, take_read_buffer},
+};
+
+/// After a refusal we read on for so long, so that no reset eats our answer.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// And so much.
+const LINGER_LEN_MAX: usize = 64 << 10;
+
+/// Reads a request, and what the client has sent after it. Answers what is no request itself.
+pub(crate) async fn read_request<S: Stream>(
+    io: &mut S,
+    limits: HandshakeLimits,
+    within: Duration,
+) -> Result<(Request, Vec<u8>), Error> {
+    let mut handshake = ServerHandshake::new(limits);
+    let reading = async {
+        loop {
+            let (len, mut buffer) = read_some(io).await?;
+            let mut input = &buffer[..len];
+            let result = handshake.receive(&mut input);
+            let unread = input.to_vec();
+            buffer[..len].fill(0); // cookies and tokens do not wait for the next connection
+            give_read_buffer(buffer);
+            match result {
+                Ok(Some(request)) => return Ok((request, unread)),
+                Ok(None) if len == 0 => return Err(Error::Io(io::ErrorKind::UnexpectedEof.into())),
+                Ok(None) => {}
+                Err(error) => return Err(Error::from(HandshakeError::Request(error))),
+            }
+        }
+    };
+    let error = match timeout(within, reading).await {
+        Ok(Ok(read)) => return Ok(read),
+        Ok(Err(error)) => error,
+        Err(_) => HandshakeError::Timeout { within }.into(),
+    };
+    if let Error::Handshake(handshake) = &error
+        && let Some(rejection) = handshake.rejection()
+    {
+        respond(io, &rejection.to_response(tidewire_proto::handshake::HttpVersion::Http11)).await?;
+    }
+    Err(error)
+}
+
+/// Writes the whole answer to a request that is refused, and ends TCP in order.
+pub(crate) async fn respond<S: Stream>(io: &mut S, response: &Response) -> io::Result<()> {
+    let answer = async {
+        io.write_all(&response.encode()).await?;
+        io.shutdown().await?;
+        let mut left = LINGER_LEN_MAX;
+        loop {
+            let (len, buffer) = read_some(io).await?;
+            give_read_buffer(buffer);
+            left = left.saturating_sub(len);
+            if len == 0 || left == 0 {
+                return Ok(());
+            }
+        }
+    };
+    // Whoever does not end its half is not waited for.
+    timeout(LINGER, answer).await.unwrap_or(Ok(()))
+}
+
+/// Sends a request and reads the response; returns what the server has sent after it.
+pub(crate) async fn request<S: Stream>(
+    io: &mut S,
+    mut handshake: ClientHandshake,
+    within: Duration,
+) -> Result<(Established, Vec<u8>), Error> {
+    let exchange = async {
+        io.write_all(handshake.request()).await?;
+        io.flush().await?;
+        loop {
+            let (len, buffer) = read_some(io).await?;
+            let mut input = &buffer[..len];
+            let result =
+                if len == 0 { Err(handshake.handle_eof()) } else { handshake.receive(&mut input) };
+            let unread = input.to_vec();
+            give_read_buffer(buffer);
+            match result {
+                Ok(Some(established)) => return Ok((established, unread)),
+                Ok(None) => {}
+                Err(failure) => return Err(Error::from(failure)),
+            }
+        }
+    };
+    match timeout(within, exchange).await {
+        Ok(result) => result,
+        Err(_) => Err(match handshake.handle_eof() {
+            // A refusal whose body did not end: the refusal is what matters.
+            refused @ HandshakeFailure::Refused(_) => refused.into(),
+            HandshakeFailure::Invalid(_) => HandshakeError::Timeout { within }.into(),
+        }),
+    }
+}
+
+/// One read, into a buffer of the thread.
+async fn read_some<S: Stream>(io: &mut S) -> io::Result<(usize, Box<[u8]>)> {
+    let mut buffer = take_read_buffer();
+    let len = io.read(&mut buffer).await?;
+    Ok((len, buffer))
+}
+
+/// For a rejection that the application has decided on.
+pub(crate) async fn reject<S: Stream>(
+    io: &mut S,
+    request: &Request,
+    rejection: &Rejection,
+) -> Result<(), Error> {
+    let response = match request {
+        Request::WebSocket(request) => request.reject(rejection).map_err(HandshakeError::Misuse)?,
+        Request::Other(request) => request.respond(rejection),
+    };
+    Ok(respond(io, &response).await?)
+}

@@ -1,0 +1,315 @@
+//! The server's end: [`Server`], [`Listener`], [`Handshake`].
+
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tidewire_proto::{
+    Config, Limits, Role, Timeouts,
+    handshake::{Accept, HandshakeLimits, OriginPolicy, Rejection, Request, UpgradeRequest},
+};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+
+use crate::{
+    error::{Error, HandshakeError},
+    link::Stream,
+    opening,
+    websocket::WebSocket,
+};
+
+/// How connections are accepted. Cheap to clone, and reusable.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = tidewire::Server::new().subprotocols(["chat.v2", "chat.v1"]);
+/// let listener = server.listen("127.0.0.1:9001").await?;
+/// loop {
+///     let pending = listener.accept().await?;
+///     tokio::spawn(async move {
+///         let mut ws = pending.upgrade().await?;
+///         while let Some(message) = ws.next().await? {
+///             ws.send(message).await?;
+///         }
+///         Ok::<_, tidewire::Error>(())
+///     });
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Server(Arc<Options>);
+
+#[derive(Debug, Clone)]
+struct Options {
+    config: Arc<Config>,
+    handshake_limits: HandshakeLimits,
+    handshake_timeout: Duration,
+    origins: Arc<OriginPolicy>,
+    subprotocols: Vec<String>,
+}
+
+/// A whole opening handshake, TLS included, takes at most this long by default.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Server {
+    /// The defaults: pages of the same host may connect (RFC 6455 §10.2), no subprotocol.
+    pub fn new() -> Self {
+        Self(Arc::new(Options {
+            config: Arc::default(),
+            handshake_limits: HandshakeLimits::default(),
+            handshake_timeout: HANDSHAKE_TIMEOUT,
+            origins: Arc::new(OriginPolicy::default()),
+            subprotocols: Vec::new(),
+        }))
+    }
+
+    /// What is accepted from peers.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        self.with_config(|config| config.limits = limits)
+    }
+
+    /// How long is waited for them.
+    #[must_use]
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        self.with_config(|config| config.timeouts = timeouts)
+    }
+
+    /// Everything that proto lets be configured.
+    #[must_use]
+    pub fn with_config(self, change: impl FnOnce(&mut Config)) -> Self {
+        self.with(|options| change(Arc::make_mut(&mut options.config)))
+    }
+
+    /// Bounds on the opening handshake.
+    #[must_use]
+    pub fn handshake_limits(self, limits: HandshakeLimits) -> Self {
+        self.with(|options| options.handshake_limits = limits)
+    }
+
+    /// How long an opening handshake may take, TLS included. Beyond: 408. Default: 10 s.
+    #[must_use]
+    pub fn handshake_timeout(self, within: Duration) -> Self {
+        self.with(|options| options.handshake_timeout = within)
+    }
+
+    /// Which pages may connect (RFC 6455 §10.2). Others get 403. Default:
+    /// [`OriginPolicy::SameHost`].
+    #[must_use]
+    pub fn origins(self, policy: OriginPolicy) -> Self {
+        self.with(|options| options.origins = Arc::new(policy))
+    }
+
+    /// The subprotocols that we speak, the one we like best first (RFC 6455 §1.9).
+    #[must_use]
+    pub fn subprotocols<T: Into<String>>(self, subprotocols: impl IntoIterator<Item = T>) -> Self {
+        self.with(|options| {
+            options.subprotocols = subprotocols.into_iter().map(Into::into).collect();
+        })
+    }
+
+    /// Listens on an address; port 0 picks a free one.
+    ///
+    /// # Errors
+    /// If the address cannot be bound; the message names it.
+    pub async fn listen(&self, address: impl ToSocketAddrs + fmt::Debug) -> io::Result<Listener> {
+        let listener = TcpListener::bind(&address).await.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot listen on {address:?}: {error}"))
+        })?;
+        Ok(self.listen_on(listener))
+    }
+
+    /// Listens on a socket that is bound already.
+    pub fn listen_on(&self, listener: TcpListener) -> Listener {
+        Listener { listener, server: self.clone() }
+    }
+
+    /// Accepts a connection on any byte stream, by our own rules.
+    ///
+    /// # Errors
+    /// [`Error::Handshake`]; the client has got its answer by then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the stream.
+    pub async fn accept<S: Stream>(&self, io: S) -> Result<WebSocket<S>, Error> {
+        self.handshake(io).await?.accept().await
+    }
+
+    /// Reads the opening handshake, and leaves the decision to the caller.
+    ///
+    /// # Errors
+    /// [`Error::Handshake`] where the request is wrong, or too late, or none at all; the client
+    /// has got its answer by then.
+    pub async fn handshake<S: Stream>(&self, mut io: S) -> Result<Handshake<S>, Error> {
+        let options = &self.0;
+        let (request, unread) =
+            opening::read_request(&mut io, options.handshake_limits, options.handshake_timeout)
+                .await?;
+        match request {
+            Request::WebSocket(request) => {
+                Ok(Handshake { io, request, unread, server: self.clone() })
+            }
+            Request::Other(other) => {
+                let rejection = other.upgrade_required();
+                opening::respond(&mut io, &other.respond(&rejection)).await?;
+                Err(HandshakeError::NotWebSocket.into())
+            }
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A valid opening handshake that waits for a decision.
+#[derive(Debug)]
+pub struct Handshake<S> {
+    io: S,
+    request: UpgradeRequest,
+    unread: Vec<u8>,
+    server: Server,
+}
+
+impl<S: Stream> Handshake<S> {
+    /// What the client asks for.
+    pub const fn request(&self) -> &UpgradeRequest {
+        &self.request
+    }
+
+    /// Decides by the [`Server`]'s rules: origins, then subprotocols.
+    ///
+    /// # Errors
+    /// [`HandshakeError::Origin`], after the client has got its 403.
+    pub async fn accept(mut self) -> Result<WebSocket<S>, Error> {
+        let options = Arc::clone(&self.server.0);
+        if let Err(refused) = options.origins.check(&self.request, None) {
+            let rejection = Rejection::from(&refused);
+            opening::reject(&mut self.io, &Request::WebSocket(self.request), &rejection).await?;
+            return Err(HandshakeError::Origin(refused).into());
+        }
+        let mut accept = Accept::new();
+        let preferred = options.subprotocols.iter().map(String::as_str);
+        if let Some(chosen) = self.request.choose_subprotocol(preferred) {
+            accept = accept.subprotocol(chosen);
+        }
+        self.accept_with(&accept).await
+    }
+
+    /// Accepts by the caller's decision.
+    ///
+    /// # Errors
+    /// [`HandshakeError::Misuse`] if `accept` chooses what was not offered; [`Error::Io`].
+    pub async fn accept_with(mut self, accept: &Accept) -> Result<WebSocket<S>, Error> {
+        let response = self.request.accept(accept).map_err(HandshakeError::Misuse)?;
+        tokio::io::AsyncWriteExt::write_all(&mut self.io, &response.encode()).await?;
+        tokio::io::AsyncWriteExt::flush(&mut self.io).await?;
+        let config = Arc::clone(&self.server.0.config);
+        let ws = WebSocket::from_handshaken(self.io, Role::Server, config, &self.unread);
+        Ok(ws.with_subprotocol(accept.chosen_subprotocol()))
+    }
+
+    /// Refuses, with any status, headers and body.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub async fn reject(mut self, rejection: &Rejection) -> Result<(), Error> {
+        opening::reject(&mut self.io, &Request::WebSocket(self.request), rejection).await
+    }
+}
+
+/// Accepts TCP connections.
+#[derive(Debug)]
+pub struct Listener {
+    listener: TcpListener,
+    server: Server,
+}
+
+/// How long `accept` rests when the process has no file descriptors left: others end meanwhile.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
+impl Listener {
+    /// [`Server::listen`] with the defaults.
+    ///
+    /// # Errors
+    /// If the address cannot be bound; the message names it.
+    pub async fn bind(address: impl ToSocketAddrs + fmt::Debug) -> io::Result<Self> {
+        Server::new().listen(address).await
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The next TCP connection. Nothing of it has been read: TLS and handshake run in
+    /// [`Pending::upgrade`], so that a slow peer holds up nobody.
+    ///
+    /// Retries what is transient: connections that were gone already, and, after a pause, a lack of
+    /// file descriptors or memory.
+    ///
+    /// # Errors
+    /// If the listening socket itself is of no use any more.
+    ///
+    /// # Cancel safety
+    /// No connection is lost if the future is dropped.
+    pub async fn accept(&self) -> io::Result<Pending> {
+        loop {
+            match self.listener.accept().await {
+                Ok((io, peer_addr)) => {
+                    // What we write is complete: to wait for more would only cost time.
+                    if io.set_nodelay(true).is_err() {
+                        continue; // it is gone already
+                    }
+                    return Ok(Pending { io, peer_addr, server: self.server.clone() });
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::InvalidInput | io::ErrorKind::NotConnected => return Err(error),
+                    // EMFILE, ENFILE, ENOBUFS, ENOMEM
+                    _ => tokio::time::sleep(EXHAUSTED_PAUSE).await,
+                },
+            }
+        }
+    }
+}
+
+/// A TCP connection whose opening handshake is still to come.
+#[derive(Debug)]
+pub struct Pending {
+    io: TcpStream,
+    peer_addr: SocketAddr,
+    server: Server,
+}
+
+impl Pending {
+    /// Who connects.
+    pub const fn peer_addr(&self) -> SocketAddr {
+        self.peer_addr
+    }
+
+    /// Does the opening handshake by the [`Server`]'s rules.
+    ///
+    /// # Errors
+    /// As [`Server::accept`].
+    pub async fn upgrade(self) -> Result<WebSocket<TcpStream>, Error> {
+        self.server.accept(self.io).await
+    }
+
+    /// Reads the opening handshake, and leaves the decision to the caller.
+    ///
+    /// # Errors
+    /// As [`Server::handshake`].
+    pub async fn handshake(self) -> Result<Handshake<TcpStream>, Error> {
+        self.server.handshake(self.io).await
+    }
+}
