@@ -29,6 +29,7 @@ type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
 /// In the order in which they appear in a report.
 const KNOWN: &[Row] = &[
     (RAW_EPOLL, PEERS, "raw_epoll", &[]),
+    (RAW_TOKIO, PEERS, "raw_tokio", &[]),
     ("proto-epoll", OURS, "proto_epoll", &[]),
     ("tokio-tungstenite", PEERS, "peer_tokio_tungstenite", &[]),
     ("tokio-tungstenite-tuned", PEERS, "peer_tokio_tungstenite", &["tuned"]),
@@ -41,6 +42,7 @@ const KNOWN: &[Row] = &[
 ];
 
 pub(crate) const RAW_EPOLL: &str = "raw-epoll";
+const RAW_TOKIO: &str = "raw-tokio";
 
 impl Candidate {
     /// All servers of this workspace.
@@ -67,7 +69,8 @@ impl Candidate {
     }
 
     fn from_row(&(name, package, binary, arguments): &Row) -> Self {
-        let speaks = if name == RAW_EPOLL { Speaks::Raw } else { Speaks::WebSocket };
+        let speaks =
+            if matches!(name, RAW_EPOLL | RAW_TOKIO) { Speaks::Raw } else { Speaks::WebSocket };
         Self { name: name.to_owned(), speaks, start: Start::Own { package, binary, arguments } }
     }
 

@@ -24,7 +24,7 @@ use rustix::{
     fd::OwnedFd,
     io::Errno,
 };
-use tidewire_proto::{Config, Context, MaskSource, Timestamp};
+use tidewire_proto::{BufferPool, Config, Context, MaskSource, Timestamp};
 
 use crate::connection::{Connection, Next};
 
@@ -33,8 +33,11 @@ const EVENT_COUNT_MAX: usize = 1024;
 const MESSAGE_LEN_MAX: u64 = 64 << 20;
 
 /// What is smaller arrives here; of what is larger, the first part does and is copied once. So it
-/// holds every small message, and not much more.
-const BUFFER_LEN: usize = 64 << 10;
+/// holds a message of 64 KiB with its header, and not much more.
+const BUFFER_LEN: usize = (64 << 10) + 64;
+
+/// Message buffers that wait for their next use: enough for a hundred large messages under way.
+const UNUSED_LEN_MAX: usize = 64 << 20;
 
 /// Deadlines of all connections are looked at this often: pings and timeouts need no more, and a
 /// connection needs no entry in any timer.
@@ -67,11 +70,13 @@ impl Server {
         let mut config = Config::default();
         config.limits.message_len_max = MESSAGE_LEN_MAX;
         let origin = Instant::now();
+        let mut cx = Context::new(Box::new(Urandom(File::open("/dev/urandom")?)));
+        cx.buffers = BufferPool::new(UNUSED_LEN_MAX);
         Ok(Self {
             listener,
             epoll,
             config: Arc::new(config),
-            cx: Context::new(Box::new(Urandom(File::open("/dev/urandom")?))),
+            cx,
             origin,
             swept_at: origin,
             buffer: vec![0; BUFFER_LEN],
