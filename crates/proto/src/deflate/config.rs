@@ -7,8 +7,8 @@
 /// uncompressed, and beware of context takeover, which lets one message refer to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeflateConfig {
-    /// 0 (stored) to 9 (smallest); what is above counts as 9. Default: 1, which costs a fifth of
-    /// level 6 on small messages.
+    /// 0 (stored) to 9 (smallest); what is above counts as 9. Default: 1, which costs a quarter
+    /// of level 6 on small messages and leaves them some 45% longer.
     pub level: u8,
     /// Messages of fewer bytes are sent as they are. Default: 64, since a message without
     /// history to refer to hardly shrinks below it.

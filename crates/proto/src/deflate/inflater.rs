@@ -10,6 +10,10 @@ use crate::buffer::MessageBuf;
 
 /// A raw inflater (RFC 1951, no zlib header): 48 KB whatever the window. It has no content until
 /// it is primed, and priming forgets whatever it held before.
+///
+/// It remembers 32 KiB, which zlib-rs cannot be told to limit. So a message can refer farther back
+/// than a smaller window allows, if only to itself and to what it was primed with; zlib lets that
+/// pass as well.
 pub(super) struct Inflater(Box<Inflate>);
 
 impl Inflater {

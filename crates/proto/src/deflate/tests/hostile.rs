@@ -212,6 +212,30 @@ fn d13_behind_a_final_block_the_window_is_no_larger() {
     }
 }
 
+/// Inside of one message a reference farther than the window is let pass, as zlib does: it reaches
+/// that message's own bytes, wherever the message was cut, and never anything older.
+#[test]
+fn d13_inside_of_a_message_only_its_own_bytes() {
+    let plain: Vec<u8> = (0..300).map(|i| (i % 251) as u8).collect();
+    let stored = oracle::zlib_rs_deflate(&plain, 0, false);
+    for (distance, own) in [(257, true), (513, false)] {
+        let message = [&stored[..], &copies_three_from(distance)].concat();
+        for cut in 1..message.len() {
+            let mut server = Endpoint::new(params(8, false), Role::Server);
+            let mut client = Endpoint::new(params(8, false), Role::Client);
+            // Older bytes: 256 of them are in the window, not all 600.
+            let older = client.deflate_fragment(&[9; 600], true);
+            server.inflate(&older).unwrap();
+            let result = server.inflate_pieces(message.chunks(cut), LEN_MAX);
+            let copied = if own { &plain[43..46] } else { &[9, 9, 9] };
+            assert_eq!(result.unwrap()[300..], *copied, "{distance}, pieces of {cut}");
+        }
+    }
+    let mut server = Endpoint::new(params(8, false), Role::Server);
+    let message = [&stored[..], &copies_three_from(513)].concat();
+    assert_eq!(server.inflate(&message), Err(InflateError::InvalidDeflate), "nothing is there");
+}
+
 /// The time of a message is bounded by its bytes, also where each block begins a new stream.
 #[test]
 fn d13_final_blocks_without_end() {
