@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use crate::{
     error::{Error, HandshakeError},
     link::Stream,
+    net_stream::NetStream,
     opening,
     websocket::WebSocket,
 };
@@ -30,7 +31,7 @@ use crate::{
 ///
 /// # Errors
 /// As [`Client::connect`].
-pub async fn connect(uri: &str) -> Result<WebSocket<TcpStream>, Error> {
+pub async fn connect(uri: &str) -> Result<WebSocket, Error> {
     Client::new().connect(uri).await
 }
 
@@ -139,7 +140,7 @@ impl Client {
     ///
     /// # Cancel safety
     /// Dropping the future ends the attempt.
-    pub async fn connect(&self, uri: &str) -> Result<WebSocket<TcpStream>, Error> {
+    pub async fn connect(&self, uri: &str) -> Result<WebSocket, Error> {
         let uri: Uri = uri.parse().map_err(HandshakeError::Uri)?;
         let within = self.0.connect_timeout;
         let address = (uri.host().to_string(), uri.port());
@@ -148,7 +149,7 @@ impl Client {
             .await
             .map_err(|_| HandshakeError::Timeout { within })??;
         io.set_nodelay(true)?;
-        self.handshake_with(io, uri).await
+        self.handshake_with(NetStream::from(io), uri).await
     }
 
     /// Does the opening handshake on any byte stream.

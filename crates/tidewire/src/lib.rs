@@ -6,6 +6,7 @@ mod error;
 mod flusher;
 mod link;
 mod message;
+mod net_stream;
 mod opening;
 mod server;
 mod split;
@@ -22,6 +23,7 @@ pub use crate::{
     error::{Error, HandshakeError},
     link::Stream,
     message::Message,
+    net_stream::NetStream,
     server::{Handshake, Listener, Pending, Server},
     split::{Receiver, Sender, TrySendError},
     streaming::{MessageReader, MessageWriter},

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use crate::{
     error::{Error, HandshakeError},
     link::Stream,
+    net_stream::NetStream,
     opening,
     websocket::WebSocket,
 };
@@ -301,15 +302,15 @@ impl Pending {
     ///
     /// # Errors
     /// As [`Server::accept`].
-    pub async fn upgrade(self) -> Result<WebSocket<TcpStream>, Error> {
-        self.server.accept(self.io).await
+    pub async fn upgrade(self) -> Result<WebSocket, Error> {
+        self.server.accept(NetStream::from(self.io)).await
     }
 
     /// Reads the opening handshake, and leaves the decision to the caller.
     ///
     /// # Errors
     /// As [`Server::handshake`].
-    pub async fn handshake(self) -> Result<Handshake<TcpStream>, Error> {
-        self.server.handshake(self.io).await
+    pub async fn handshake(self) -> Result<Handshake<NetStream>, Error> {
+        self.server.handshake(NetStream::from(self.io)).await
     }
 }

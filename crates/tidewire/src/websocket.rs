@@ -20,15 +20,17 @@ use crate::{
     error::Error,
     link::{Inner, Link, Stream},
     message::Message,
+    net_stream::NetStream,
     streaming::{MessageReader, MessageWriter},
     thread::{self, with_context},
     unread::{Event, Unread},
 };
 
-/// A WebSocket connection, in either role, over any byte stream.
+/// A WebSocket connection, in either role, over any byte stream: by default one that this library
+/// made or accepted itself.
 ///
 /// ```no_run
-/// # async fn echo(mut ws: tidewire::WebSocket<tokio::net::TcpStream>) -> Result<(), tidewire::Error> {
+/// # async fn echo(mut ws: tidewire::WebSocket) -> Result<(), tidewire::Error> {
 /// while let Some(message) = ws.next().await? {
 ///     ws.send(message).await?;
 /// }
@@ -48,7 +50,7 @@ use crate::{
 /// # Dropping
 /// A connection that is dropped while open says 1001 (going away), if the socket takes it at
 /// once, and ends TCP. To wait for the peer, [`close`](Self::close) it.
-pub struct WebSocket<S: Stream> {
+pub struct WebSocket<S: Stream = NetStream> {
     link: Arc<Link<S>>,
     unread: Unread,
     /// What was read while a `send` waited for room.
