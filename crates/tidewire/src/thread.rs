@@ -88,7 +88,12 @@ pub(crate) fn give_read_buffer(buffer: Box<[u8]>) {
     // A thread that is being torn down has nothing to keep it in.
     let _ = THREAD.try_with(|thread| {
         let mut thread = thread.borrow_mut();
-        let kept = if buffer.len() == READ_LEN { &mut thread.large } else { &mut thread.small };
+        let kept = match buffer.len() {
+            READ_LEN => &mut thread.large,
+            SMALL_LEN => &mut thread.small,
+            // What came with the opening handshake is as long as it was.
+            _ => return,
+        };
         if kept.len() < KEPT_MAX {
             kept.push(buffer);
         }
@@ -107,5 +112,20 @@ impl MaskSource for SystemRandom {
 
     fn incarnation(&self) -> u32 {
         std::process::id()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_buffers_of_the_two_sizes_are_kept() {
+        for len in [0, 42, SMALL_LEN - 1, SMALL_LEN + 1, READ_LEN - 1, READ_LEN + 1] {
+            give_read_buffer(vec![0; len].into_boxed_slice());
+            assert_eq!(take_read_buffer().len(), READ_LEN, "{len}");
+            assert_eq!(small_copy(&[7; SMALL_LEN]).as_deref(), Some(&[7; SMALL_LEN][..]), "{len}");
+        }
+        assert!(small_copy(&[0; SMALL_LEN + 1]).is_none());
     }
 }
