@@ -4,7 +4,9 @@ use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tidewire_proto::{
     Config, Limits, Role, Timeouts,
-    handshake::{Accept, HandshakeLimits, OriginPolicy, Rejection, Request, UpgradeRequest},
+    handshake::{
+        Accept, HandshakeLimits, OriginPolicy, OriginRefused, Rejection, Request, UpgradeRequest,
+    },
 };
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
@@ -155,6 +157,29 @@ impl Server {
         }
     }
 
+    /// What our rules say to a request: first about its Origin, then about what it offers.
+    pub(crate) fn decide(&self, request: &UpgradeRequest) -> Result<Accept, OriginRefused> {
+        self.0.origins.check(request, None)?;
+        let mut accept = Accept::new();
+        let preferred = self.0.subprotocols.iter().map(String::as_str);
+        if let Some(chosen) = request.choose_subprotocol(preferred) {
+            accept = accept.subprotocol(chosen);
+        }
+        Ok(accept)
+    }
+
+    /// The connection, once the client has been told of `accept`.
+    pub(crate) fn established<S: Stream>(
+        &self,
+        io: S,
+        accept: &Accept,
+        unread: &[u8],
+    ) -> WebSocket<S> {
+        let config = Arc::clone(&self.0.config);
+        WebSocket::from_handshaken(io, Role::Server, config, unread)
+            .with_subprotocol(accept.chosen_subprotocol())
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
@@ -187,18 +212,15 @@ impl<S: Stream> Handshake<S> {
     /// # Errors
     /// [`HandshakeError::Origin`], after the client has got its 403.
     pub async fn accept(mut self) -> Result<WebSocket<S>, Error> {
-        let options = Arc::clone(&self.server.0);
-        if let Err(refused) = options.origins.check(&self.request, None) {
-            let rejection = Rejection::from(&refused);
-            opening::reject(&mut self.io, &Request::WebSocket(self.request), &rejection).await?;
-            return Err(HandshakeError::Origin(refused).into());
+        match self.server.decide(&self.request) {
+            Ok(accept) => self.accept_with(&accept).await,
+            Err(refused) => {
+                let rejection = Rejection::from(&refused);
+                let request = Request::WebSocket(self.request);
+                opening::reject(&mut self.io, &request, &rejection).await?;
+                Err(HandshakeError::Origin(refused).into())
+            }
         }
-        let mut accept = Accept::new();
-        let preferred = options.subprotocols.iter().map(String::as_str);
-        if let Some(chosen) = self.request.choose_subprotocol(preferred) {
-            accept = accept.subprotocol(chosen);
-        }
-        self.accept_with(&accept).await
     }
 
     /// Accepts by the caller's decision.
@@ -209,9 +231,7 @@ impl<S: Stream> Handshake<S> {
         let response = self.request.accept(accept).map_err(HandshakeError::Misuse)?;
         tokio::io::AsyncWriteExt::write_all(&mut self.io, &response.encode()).await?;
         tokio::io::AsyncWriteExt::flush(&mut self.io).await?;
-        let config = Arc::clone(&self.server.0.config);
-        let ws = WebSocket::from_handshaken(self.io, Role::Server, config, &self.unread);
-        Ok(ws.with_subprotocol(accept.chosen_subprotocol()))
+        Ok(self.server.established(self.io, accept, &self.unread))
     }
 
     /// Refuses, with any status, headers and body.
