@@ -178,13 +178,17 @@ mod tests {
 
     use super::*;
 
+    /// Miri needs a millisecond for some ten bytes.
+    const PUSH_COUNT_MAX: usize = if cfg!(miri) { 8 } else { 200 };
+    const PUSH_LEN_MAX: usize = if cfg!(miri) { 600 } else { 3000 };
+
     proptest! {
         /// It holds an end of the stream, most of what a compressor reaches, and its memory stays
         /// below the window's and what the pieces cost.
         #[test]
         fn holds_an_end_of_the_stream(
             bits in 8..13_u8,
-            pushes in prop::collection::vec((any::<bool>(), any::<u8>(), 0..3000_usize), 0..200),
+            pushes in prop::collection::vec((any::<bool>(), any::<u8>(), 0..PUSH_LEN_MAX), 0..PUSH_COUNT_MAX),
         ) {
             let window_len = 1 << bits;
             let mut window = SentWindow::new(window_len);
