@@ -31,6 +31,7 @@ const KNOWN: &[Row] = &[
     (RAW_EPOLL, PEERS, "raw_epoll", &[]),
     (RAW_TOKIO, PEERS, "raw_tokio", &[]),
     ("proto-epoll", OURS, "proto_epoll", &[]),
+    ("tidewire", OURS, "tidewire_echo", &[]),
     ("tokio-tungstenite", PEERS, "peer_tokio_tungstenite", &[]),
     ("tokio-tungstenite-tuned", PEERS, "peer_tokio_tungstenite", &["tuned"]),
     ("fastwebsockets", PEERS, "peer_fastwebsockets", &[]),
@@ -101,7 +102,7 @@ pub(crate) fn build(candidates: &[Candidate]) -> Result<()> {
     // should run with features that only another one asked for.
     for package in [PEERS, OURS] {
         let mut command = Command::new("cargo");
-        command.args(["build", "--release", "--locked", "--manifest-path"]).arg(&manifest);
+        command.args(["build", "--release", "--manifest-path"]).arg(&manifest);
         command.args(["--package", package]);
         let mut wanted = false;
         for candidate in candidates {

@@ -8,9 +8,12 @@ use std::{
 };
 
 use rustix::event::epoll::EventFlags;
-use tidewire_proto::{self as proto, Config, Context, Event, Role, Timestamp, Transport};
+use tidewire_proto::{
+    self as proto, Config, Context, Event, Role, Timestamp, Transport,
+    handshake::{Accept, HandshakeLimits, HttpVersion, Rejection, Request, ServerHandshake},
+};
 
-use crate::{handshake, read};
+use crate::read;
 
 /// A socket and where it stands. This and its slab entry are all that an idle connection has.
 pub(crate) struct Connection {
@@ -22,8 +25,7 @@ pub(crate) struct Connection {
 const _: () = assert!(size_of::<Option<Connection>>() <= 192);
 
 enum State {
-    /// What has arrived of the opening handshake.
-    Handshake(Vec<u8>),
+    Handshake(Box<ServerHandshake>),
     Open {
         proto: proto::Connection,
         /// A header that the last read has cut short: at most 13 bytes, and rarely any.
@@ -45,7 +47,8 @@ const SLICE_COUNT_MAX: usize = 16;
 
 impl Connection {
     pub(crate) fn new(socket: TcpStream) -> Self {
-        Self { socket, state: State::Handshake(Vec::new()) }
+        let handshake = ServerHandshake::new(HandshakeLimits::default());
+        Self { socket, state: State::Handshake(Box::new(handshake)) }
     }
 
     /// What to wait for.
@@ -108,29 +111,51 @@ impl Connection {
         buffer: &mut [u8],
     ) -> io::Result<Next> {
         let (proto, cut) = match &mut self.state {
-            State::Handshake(request) => {
+            State::Open { proto, cut, .. } => (proto, cut),
+            State::Handshake(handshake) => {
                 let Some(len) = read(&mut self.socket, buffer)? else { return Ok(Next::Wait) };
-                request.extend_from_slice(&buffer[..len]);
-                if let Some(response) = handshake::respond(request, len == 0)? {
-                    // An empty send buffer takes 200 bytes at once.
-                    self.socket.write_all(&response)?;
-                    let proto = proto::Connection::new(Role::Server, Arc::clone(config), cx.now);
-                    self.state = State::Open { proto, cut: Vec::new(), sending_ended: false };
+                if len == 0 {
+                    return Ok(Next::End);
                 }
+                let mut input = &buffer[..len];
+                let (response, accepted) = match handshake.receive(&mut input) {
+                    Ok(None) => return Ok(Next::Wait),
+                    Ok(Some(Request::WebSocket(request))) => {
+                        let accepted = request.accept(&Accept::new());
+                        (accepted.map_err(io::Error::other)?, true)
+                    }
+                    Ok(Some(Request::Other(request))) => {
+                        (request.upgrade_required().to_response(request.version()), false)
+                    }
+                    Err(error) => (Rejection::from(error).to_response(HttpVersion::Http11), false),
+                };
+                // A new socket takes a few hundred bytes at once.
+                self.socket.write_all(&response.encode())?;
+                if !accepted {
+                    return Ok(Next::End);
+                }
+                let unread = len - input.len();
+                let mut proto = proto::Connection::new(Role::Server, Arc::clone(config), cx.now);
+                let cut = echo(&mut proto, cx, &mut buffer[unread..len]);
+                self.state = State::Open { proto, cut, sending_ended: false };
                 return Ok(Next::Wait);
             }
-            State::Open { proto, cut, .. } => (proto, cut),
         };
-        // A large message goes straight into its own buffer.
-        if let Some(target) = proto.read_target(cx) {
+        // A large message goes straight into its own buffer, as far as it has come: to go on with
+        // it now, while it is in the core's cache, is cheaper than to take turns.
+        while let Some(target) = proto.read_target(cx) {
+            let offered = target.len();
             let Some(len) = read(&mut self.socket, target)? else { return Ok(Next::Wait) };
             if len == 0 {
                 return Ok(Next::End);
             }
             if let Some(event) = proto.handle_read(cx, len) {
                 answer(proto, cx, event);
+                return Ok(Next::Wait);
             }
-            return Ok(Next::Wait);
+            if len < offered {
+                return Ok(Next::Wait);
+            }
         }
         let start = cut.len();
         let Some(len) = read(&mut self.socket, &mut buffer[start..])? else {
@@ -140,14 +165,7 @@ impl Connection {
             return Ok(Next::End);
         }
         buffer[..start].copy_from_slice(cut);
-        let mut input = &mut buffer[..start + len];
-        while let Some(event) = proto.receive(cx, &mut input) {
-            answer(proto, cx, event);
-        }
-        if start > 0 || !input.is_empty() {
-            // A fresh one each time: an empty vector owns nothing.
-            *cut = input.to_vec();
-        }
+        *cut = echo(proto, cx, &mut buffer[..start + len]);
         Ok(Next::Wait)
     }
 
@@ -198,6 +216,14 @@ impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Echoes all messages that are whole, and returns the header at the end that is not.
+fn echo(proto: &mut proto::Connection, cx: &mut Context, mut input: &mut [u8]) -> Vec<u8> {
+    while let Some(event) = proto.receive(cx, &mut input) {
+        answer(proto, cx, event);
+    }
+    input.to_vec() // an empty vector owns nothing
 }
 
 /// The application: what comes in goes out. All else proto has done by itself.

@@ -5,7 +5,6 @@
 #![forbid(unsafe_code)]
 
 mod connection;
-mod handshake;
 
 use std::{
     fs::File,
