@@ -44,6 +44,11 @@ impl Assembly {
         }
     }
 
+    /// Gives it a buffer, if it has none.
+    pub(crate) fn make_buffer(&mut self, cx: &mut Context) {
+        cx.buffers.grow(&mut self.buf, FIRST_CAPACITY);
+    }
+
     /// Makes room for more, but not for more than `expected` bytes in all. Returns the room.
     pub(crate) fn reserve(&mut self, cx: &mut Context, expected: u64) -> usize {
         let len = self.buf.len();

@@ -7,6 +7,7 @@ use crate::{
     assembly::Assembly,
     close::CloseFrame,
     closing::{Failure, Outcome, ReadyState, State, TimeoutKind, Transport},
+    compression::Compression,
     context::Context,
     error::SendError,
     header::CONTROL_LEN_MAX,
@@ -51,8 +52,8 @@ pub struct Connection {
     pub(crate) ping: KeepAlive,
     pub(crate) control_rate: ControlRate,
     pub(crate) role: Role,
-    /// RSV1 is ours to use (RFC 7692).
-    pub(crate) compression: bool,
+    /// RSV1 is ours to use where this is on (RFC 7692).
+    pub(crate) compression: Compression,
     pub(crate) deliver_fragments: bool,
 }
 
@@ -87,9 +88,17 @@ impl Connection {
             ping: KeepAlive::default(),
             control_rate: ControlRate::default(),
             role,
-            compression: false,
+            compression: Compression::default(),
             deliver_fragments: false,
         }
+    }
+
+    /// The same with permessage-deflate, as it was negotiated (RFC 7692).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, params: Option<crate::deflate::DeflateParams>) -> Self {
+        self.compression = params.map(Compression::new).unwrap_or_default();
+        self
     }
 
     /// Which end we are.
@@ -220,6 +229,7 @@ impl Connection {
     /// dropped, or do not: then it goes to the allocator.
     pub fn release(&mut self, cx: &mut Context) {
         self.outbox.clear(cx);
+        self.compression.release(cx);
         if let Some(message) = self.message.take() {
             cx.buffers.give(message.buf);
         }

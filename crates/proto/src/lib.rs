@@ -8,13 +8,14 @@ mod assembly;
 mod buffer;
 mod close;
 mod closing;
+#[cfg(feature = "deflate")]
+mod compression;
+#[cfg(not(feature = "deflate"))]
+#[path = "no_compression.rs"]
+mod compression;
 mod connection;
 mod context;
 #[cfg(feature = "deflate")]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the connection takes it up next")
-)]
 mod deflate;
 mod error;
 pub mod extension;
@@ -25,6 +26,7 @@ pub mod mask;
 mod message;
 mod opcode;
 mod outbox;
+mod prepared;
 mod receiving;
 mod sending;
 mod time;
@@ -45,6 +47,6 @@ pub use limits::{Limits, Timeouts};
 pub use message::{Outgoing, Payload, Text};
 pub use opcode::{Kind, OpCode, Role};
 pub use outbox::Outbox;
+pub use prepared::Prepared;
 pub use receiving::{Event, Fragment};
-pub use sending::Prepared;
 pub use time::Timestamp;

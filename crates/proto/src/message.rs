@@ -6,7 +6,9 @@ use core::{fmt, ops, str};
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::{buffer::MessageBuf, error::SendError, opcode::Kind, sending::Prepared};
+use crate::{
+    buffer::MessageBuf, context::Context, error::SendError, opcode::Kind, prepared::Prepared,
+};
 
 /// The bytes of a message or a piece of one.
 #[derive(Debug)]
@@ -115,6 +117,7 @@ impl<'b> From<Text<'b>> for Payload<'b> {
 pub struct Outgoing<'a> {
     pub(crate) kind: Kind,
     pub(crate) source: Source<'a>,
+    pub(crate) compress: bool,
 }
 
 /// Where the bytes of an outgoing payload are.
@@ -125,6 +128,15 @@ pub(crate) enum Source<'a> {
     Shared(Bytes),
     /// Encoded already, for many receivers.
     Prepared(Prepared),
+}
+
+impl Source<'_> {
+    /// It was used otherwise: its memory goes back.
+    pub(crate) fn recycle(self, cx: &mut Context) {
+        if let Self::Owned(buf) = self {
+            cx.buffers.give(buf);
+        }
+    }
 }
 
 impl ops::Deref for Source<'_> {
@@ -143,12 +155,24 @@ impl ops::Deref for Source<'_> {
 impl<'a> Outgoing<'a> {
     /// A binary message.
     pub const fn binary(payload: &'a [u8]) -> Self {
-        Self { kind: Kind::Binary, source: Source::Slice(payload) }
+        Self::from_source(Kind::Binary, Source::Slice(payload))
     }
 
     /// A text message.
     pub const fn text(text: &'a str) -> Self {
-        Self { kind: Kind::Text, source: Source::Slice(text.as_bytes()) }
+        Self::from_source(Kind::Text, Source::Slice(text.as_bytes()))
+    }
+
+    const fn from_source(kind: Kind, source: Source<'a>) -> Self {
+        Self { kind, source, compress: true }
+    }
+
+    /// Sends it as it is, though compression was negotiated: for messages that carry a secret
+    /// beside text that an attacker chooses (RFC 7692 §8, CRIME), and for those that do not shrink.
+    #[must_use]
+    pub const fn uncompressed(mut self) -> Self {
+        self.compress = false;
+        self
     }
 
     /// A message of this kind from owned bytes; text is validated (§8.1).
@@ -157,7 +181,7 @@ impl<'a> Outgoing<'a> {
         if kind == Kind::Text && simdutf8::basic::from_utf8(&payload).is_err() {
             return Err(SendError::NotUtf8);
         }
-        Ok(Self { kind, source: Source::Shared(payload) })
+        Ok(Self::from_source(kind, Source::Shared(payload)))
     }
 
     /// What it carries.
@@ -190,37 +214,37 @@ impl<'a> From<&'a [u8]> for Outgoing<'a> {
 
 impl From<ByteString> for Outgoing<'_> {
     fn from(text: ByteString) -> Self {
-        Self { kind: Kind::Text, source: Source::Shared(text.into_bytes()) }
+        Self::from_source(Kind::Text, Source::Shared(text.into_bytes()))
     }
 }
 
 impl From<String> for Outgoing<'_> {
     fn from(text: String) -> Self {
-        Self { kind: Kind::Text, source: Source::Shared(text.into_bytes().into()) }
+        Self::from_source(Kind::Text, Source::Shared(text.into_bytes().into()))
     }
 }
 
 impl From<Bytes> for Outgoing<'_> {
     fn from(payload: Bytes) -> Self {
-        Self { kind: Kind::Binary, source: Source::Shared(payload) }
+        Self::from_source(Kind::Binary, Source::Shared(payload))
     }
 }
 
 impl From<Vec<u8>> for Outgoing<'_> {
     fn from(payload: Vec<u8>) -> Self {
-        Self { kind: Kind::Binary, source: Source::Shared(payload.into()) }
+        Self::from_source(Kind::Binary, Source::Shared(payload.into()))
     }
 }
 
 impl From<MessageBuf> for Outgoing<'_> {
     fn from(payload: MessageBuf) -> Self {
-        Self { kind: Kind::Binary, source: Source::Owned(payload) }
+        Self::from_source(Kind::Binary, Source::Owned(payload))
     }
 }
 
 impl From<Prepared> for Outgoing<'_> {
     fn from(message: Prepared) -> Self {
-        Self { kind: message.kind(), source: Source::Prepared(message) }
+        Self::from_source(message.kind(), Source::Prepared(message))
     }
 }
 
@@ -237,7 +261,7 @@ impl<'a> From<Text<'a>> for Outgoing<'a> {
             TextInner::Borrowed(text) => Source::Slice(text.as_bytes()),
             TextInner::Owned(buf) => Source::Owned(buf),
         };
-        Self { kind: Kind::Text, source }
+        Self::from_source(Kind::Text, source)
     }
 }
 
@@ -248,6 +272,6 @@ impl<'a> From<Payload<'a>> for Outgoing<'a> {
             Payload::Borrowed(bytes) => Source::Slice(bytes),
             Payload::Owned(buf) => Source::Owned(buf),
         };
-        Self { kind: Kind::Binary, source }
+        Self::from_source(Kind::Binary, source)
     }
 }

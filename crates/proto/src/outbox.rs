@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::{
     buffer::{HEADROOM, MessageBuf},
     context::Context,
-    header::{CONTROL_LEN_MAX, FrameHeader},
+    header::{CONTROL_LEN_MAX, FrameHeader, RSV1},
     mask,
     message::Source,
     opcode::{OpCode, Role},
@@ -59,6 +59,11 @@ pub(crate) struct FrameHead {
 impl FrameHead {
     pub(crate) const fn whole(opcode: OpCode) -> Self {
         Self { fin: true, rsv: 0, opcode }
+    }
+
+    /// The same with RSV1 (RFC 7692 §6).
+    pub(crate) const fn compressed(self) -> Self {
+        Self { rsv: RSV1, ..self }
     }
 }
 

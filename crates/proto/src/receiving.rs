@@ -84,6 +84,10 @@ pub(crate) struct ControlRate {
 /// Progress of this much within a frame counts as a sign of life; a byte a second does not (L8).
 const PROGRESS_LEN_MIN: usize = 1 << 10;
 
+/// So much of a compressed message is inflated for one fragment: a thousand times as much comes
+/// out at most, and where fragments are delivered no `message_len_max` bounds it.
+const INFLATED_AT_ONCE_LEN_MAX: usize = 1 << 10;
+
 /// With less than this to come, a read of its own for the message's buffer is not worth it.
 const READ_TARGET_LEN_MIN: u64 = 16 << 10;
 
@@ -118,7 +122,10 @@ impl Connection {
             if self.frame.remaining > 0 && input.is_empty() {
                 return None;
             }
-            let wanted = usize::try_from(self.frame.remaining).unwrap_or(usize::MAX);
+            let mut wanted = usize::try_from(self.frame.remaining).unwrap_or(usize::MAX);
+            if self.deliver_fragments && self.message.as_ref().is_some_and(|m| m.compressed) {
+                wanted = wanted.min(INFLATED_AT_ONCE_LEN_MAX);
+            }
             let piece = take(input, wanted.min(input.len()));
             self.frame.remaining -= piece.len() as u64;
             self.frame.key = mask::apply(self.frame.key, piece);
@@ -199,7 +206,7 @@ impl Connection {
         }
         // RFC 7692 §6: RSV1 belongs to the first frame of a data message, and to that alone.
         let starts_message = matches!(header.opcode, OpCode::Text | OpCode::Binary);
-        let allowed = if self.compression && starts_message { RSV1 } else { 0 };
+        let allowed = if self.compression.is_on() && starts_message { RSV1 } else { 0 };
         if header.rsv & !allowed != 0 {
             return Err(Failure::Protocol(V::ReservedBits(header.rsv)));
         }
@@ -358,6 +365,17 @@ impl Connection {
                 Err(_) => Err(Failure::Protocol(ProtocolViolation::InvalidUtf8)),
             };
         };
+        if message.compressed {
+            let last = frame_ends && self.frame.fin;
+            let message_len_max =
+                if self.deliver_fragments { u64::MAX } else { self.config.limits.message_len_max };
+            message.make_buffer(cx);
+            let start = message.buf.len();
+            let out = &mut message.buf;
+            self.compression.inflate(cx, self.role, piece, last, out, message_len_max)?;
+            message.validate_from(start).map_err(Failure::Protocol)?;
+            return self.end_of_piece(frame_ends);
+        }
         let fragment_is_borrowed = self.deliver_fragments && message.buf.is_empty();
         if fragment_is_borrowed {
             message.validate(piece).map_err(Failure::Protocol)?;

@@ -1,18 +1,19 @@
-//! Messages on their way out: whole, in fragments, or prepared once for many receivers.
+//! Messages on their way out: whole, prepared, or in fragments.
 
-use alloc::{boxed::Box, sync::Arc};
+use alloc::boxed::Box;
 use core::mem;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::{
+    buffer::MessageBuf,
     connection::Connection,
     context::Context,
     error::SendError,
-    header::FrameHeader,
     message::{Outgoing, Source},
     opcode::{Kind, OpCode, Role},
     outbox::FrameHead,
+    prepared::Prepared,
     utf8::Utf8Stream,
 };
 
@@ -21,54 +22,7 @@ use crate::{
 pub(crate) struct FragmentedSend {
     kind: Kind,
     utf8: Utf8Stream,
-}
-
-/// One message, encoded once and shared by reference count with any number of receivers.
-///
-/// A server queues the same bytes on each connection; a client's frames need a masking key each,
-/// so it copies.
-#[derive(Debug, Clone)]
-pub struct Prepared(Arc<Encoded>);
-
-#[derive(Debug)]
-struct Encoded {
-    kind: Kind,
-    /// Header and payload, unmasked.
-    frame: Bytes,
-    header_len: usize,
-}
-
-impl Prepared {
-    /// Encodes a message.
-    pub fn new<'a>(message: impl Into<Outgoing<'a>>) -> Self {
-        let Outgoing { kind, source } = message.into();
-        let header = FrameHeader {
-            fin: true,
-            rsv: 0,
-            opcode: kind.into(),
-            masking_key: None,
-            len: source.len() as u64,
-        };
-        let header = header.encode();
-        let mut frame = BytesMut::with_capacity(header.len() + source.len());
-        frame.put_slice(&header);
-        frame.put_slice(&source);
-        Self(Arc::new(Encoded { kind, frame: frame.freeze(), header_len: header.len() }))
-    }
-
-    /// What it carries.
-    pub fn kind(&self) -> Kind {
-        self.0.kind
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0.frame[self.0.header_len..]
-    }
-
-    /// The message.
-    pub fn payload(&self) -> Bytes {
-        self.0.frame.slice(self.0.header_len..)
-    }
+    compressed: bool,
 }
 
 impl Connection {
@@ -81,10 +35,47 @@ impl Connection {
         message: impl Into<Outgoing<'a>>,
     ) -> Result<(), SendError> {
         self.may_send_message()?;
-        let Outgoing { kind, source } = message.into();
-        self.push_data(cx, kind.into(), source, true);
+        let Outgoing { kind, source, compress } = message.into();
+        match source {
+            Source::Prepared(message) => self.push_prepared(cx, &message, compress),
+            source => {
+                let head = FrameHead::whole(kind.into());
+                match self.deflate(cx, &source, compress) {
+                    Some(deflated) => {
+                        source.recycle(cx);
+                        self.push_data(cx, head.compressed(), Source::Owned(deflated));
+                    }
+                    None => self.push_data(cx, head, source),
+                }
+            }
+        }
         self.watch_stall(cx.now);
         Ok(())
+    }
+
+    fn deflate(&mut self, cx: &mut Context, payload: &[u8], compress: bool) -> Option<MessageBuf> {
+        if compress { self.compression.deflate(cx, self.role, payload) } else { None }
+    }
+
+    /// The same bytes for everybody: not even `fragment_len_max` makes other ones.
+    fn push_prepared(&mut self, cx: &mut Context, message: &Prepared, compress: bool) {
+        let compressed = self
+            .compression
+            .shared_kind(self.role, message.as_bytes())
+            .filter(|_| compress)
+            .and_then(|(window_bits, level)| message.compressed_frame(cx, window_bits, level));
+        let frame = compressed.unwrap_or(message.frame());
+        match self.role {
+            Role::Server => self.outbox.push_encoded(cx, &frame.bytes),
+            Role::Client => {
+                let head = FrameHead::whole(message.kind().into());
+                let head = if compressed.is_some() { head.compressed() } else { head };
+                self.outbox.push(cx, Role::Client, head, Source::Slice(frame.payload()));
+            }
+        }
+        if compressed.is_some() {
+            self.compression.push_shared(self.role, &message.payload());
+        }
     }
 
     /// Queues a piece of a message as a frame of its own (§5.4); `last` ends the message.
@@ -109,9 +100,21 @@ impl Connection {
             let valid = utf8.push(payload).and_then(|()| if last { utf8.finish() } else { Ok(()) });
             valid.map_err(|_| SendError::NotUtf8)?;
         }
-        let opcode = if self.sending.is_some() { OpCode::Continuation } else { kind.into() };
-        self.push_data(cx, opcode, Source::Slice(payload), last);
-        self.sending = (!last).then(|| Box::new(FragmentedSend { kind, utf8 }));
+        let (opcode, compressed) = match &self.sending {
+            Some(sending) => (OpCode::Continuation, sending.compressed),
+            None => (kind.into(), self.compression.wants(payload, last)),
+        };
+        let mut head = FrameHead { fin: last, rsv: 0, opcode };
+        if compressed {
+            let deflated = self.compression.deflate_fragment(cx, self.role, payload, last);
+            if self.sending.is_none() {
+                head = head.compressed();
+            }
+            self.push_data(cx, head, Source::Owned(deflated));
+        } else {
+            self.push_data(cx, head, Source::Slice(payload));
+        }
+        self.sending = (!last).then(|| Box::new(FragmentedSend { kind, utf8, compressed }));
         self.watch_stall(cx.now);
         Ok(())
     }
@@ -122,22 +125,18 @@ impl Connection {
     }
 
     /// Queues a data frame, or several of at most `fragment_len_max` bytes.
-    fn push_data(&mut self, cx: &mut Context, mut opcode: OpCode, source: Source<'_>, fin: bool) {
-        let role = self.role();
-        if let (Source::Prepared(message), Role::Server) = (&source, role) {
-            // The same bytes for everybody; not even `fragment_len_max` makes other ones.
-            return self.outbox.push_encoded(cx, &message.0.frame);
-        }
-        let Some(len_max) = self.config().fragment_len_max.filter(|max| source.len() > *max) else {
-            let head = FrameHead { fin, rsv: 0, opcode };
-            return self.outbox.push(cx, role, head, source);
+    fn push_data(&mut self, cx: &mut Context, mut head: FrameHead, source: Source<'_>) {
+        let Some(len_max) = self.config.fragment_len_max.filter(|max| source.len() > *max) else {
+            return self.outbox.push(cx, self.role, head, source);
         };
+        let fin = head.fin;
         let mut pieces = Pieces::new(source);
         while !pieces.is_empty() {
             let piece = pieces.take(len_max.max(1));
-            let head = FrameHead { fin: fin && pieces.is_empty(), rsv: 0, opcode };
-            self.outbox.push(cx, role, head, piece);
-            opcode = OpCode::Continuation;
+            head.fin = fin && pieces.is_empty();
+            self.outbox.push(cx, self.role, head, piece);
+            // RFC 7692 §6.1: RSV1 stands on the first fragment alone.
+            head = FrameHead { fin, rsv: 0, opcode: OpCode::Continuation };
         }
     }
 }

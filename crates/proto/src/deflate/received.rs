@@ -54,6 +54,7 @@ impl ReceivedWindow {
     }
 
     /// Bytes of memory, beside the struct itself.
+    #[cfg(test)]
     pub(super) fn memory_len(&self) -> usize {
         self.bytes.capacity()
     }

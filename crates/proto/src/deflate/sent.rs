@@ -104,6 +104,7 @@ impl SentWindow {
     }
 
     /// Bytes of memory, beside the struct itself and what is shared.
+    #[cfg(test)]
     pub(super) fn memory_len(&self) -> usize {
         self.copied_capacity + self.pieces.capacity() * size_of::<Piece>()
     }

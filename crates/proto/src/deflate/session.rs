@@ -193,6 +193,7 @@ impl DeflateSession {
     }
 
     /// Bytes of memory that this session owns between two messages, itself included.
+    #[cfg(test)]
     pub(crate) fn memory_len(&self) -> usize {
         size_of::<Self>() + self.received.memory_len() + self.sent.memory_len()
     }
