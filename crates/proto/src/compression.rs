@@ -16,16 +16,22 @@ use crate::{
     opcode::Role,
 };
 
-/// Off until [`new`](Self::new) says what was negotiated.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Compression {
     params: Option<DeflateParams>,
     session: Option<Box<DeflateSession>>,
 }
 
 impl Compression {
+    /// Nothing was negotiated.
+    pub(crate) const OFF: Self = Self { params: None, session: None };
+
     pub(crate) const fn new(params: DeflateParams) -> Self {
         Self { params: Some(params), session: None }
+    }
+
+    pub(crate) const fn params(&self) -> Option<DeflateParams> {
+        self.params
     }
 
     pub(crate) const fn is_on(&self) -> bool {

@@ -88,7 +88,7 @@ impl Connection {
             ping: KeepAlive::default(),
             control_rate: ControlRate::default(),
             role,
-            compression: Compression::default(),
+            compression: Compression::OFF,
             deliver_fragments: false,
         }
     }
@@ -97,8 +97,14 @@ impl Connection {
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_deflate(mut self, params: Option<crate::deflate::DeflateParams>) -> Self {
-        self.compression = params.map(Compression::new).unwrap_or_default();
+        self.compression = params.map_or(Compression::OFF, Compression::new);
         self
+    }
+
+    /// How messages are compressed, where they are.
+    #[cfg(feature = "deflate")]
+    pub const fn deflate(&self) -> Option<crate::deflate::DeflateParams> {
+        self.compression.params()
     }
 
     /// Which end we are.

@@ -1,21 +1,30 @@
 //! What stands for permessage-deflate where it is not built in: never on.
 
+#![expect(
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    clippy::needless_pass_by_ref_mut,
+    clippy::missing_const_for_fn,
+    reason = "the twin of the real one, so that callers need not know"
+)]
+
 use bytes::Bytes;
 
 use crate::{buffer::MessageBuf, closing::Failure, context::Context, opcode::Role};
 
-/// Always off; its methods are there so that the callers need not know.
-#[derive(Debug, Default)]
+/// Always off.
+#[derive(Debug)]
 pub(crate) struct Compression;
 
-#[expect(clippy::unused_self, reason = "the twin of the real one")]
 impl Compression {
+    pub(crate) const OFF: Self = Self;
+
     pub(crate) const fn is_on(&self) -> bool {
         false
     }
 
-    pub(crate) const fn inflate(
-        &self,
+    pub(crate) fn inflate(
+        &mut self,
         _cx: &mut Context,
         _role: Role,
         _piece: &[u8],
@@ -26,8 +35,8 @@ impl Compression {
         Ok(()) // RSV1 was refused
     }
 
-    pub(crate) const fn deflate(
-        &self,
+    pub(crate) fn deflate(
+        &mut self,
         _cx: &mut Context,
         _role: Role,
         _payload: &[u8],
@@ -39,8 +48,8 @@ impl Compression {
         false
     }
 
-    pub(crate) const fn deflate_fragment(
-        &self,
+    pub(crate) fn deflate_fragment(
+        &mut self,
         _cx: &mut Context,
         _role: Role,
         _payload: &[u8],
@@ -53,7 +62,7 @@ impl Compression {
         None
     }
 
-    pub(crate) const fn push_shared(&self, _role: Role, _plain: &Bytes) {}
+    pub(crate) fn push_shared(&mut self, _role: Role, _plain: &Bytes) {}
 
-    pub(crate) const fn release(&self, _cx: &mut Context) {}
+    pub(crate) fn release(&mut self, _cx: &mut Context) {}
 }

@@ -40,7 +40,7 @@ impl Connection {
             Source::Prepared(message) => self.push_prepared(cx, &message, compress),
             source => {
                 let head = FrameHead::whole(kind.into());
-                match self.deflate(cx, &source, compress) {
+                match self.compress(cx, &source, compress) {
                     Some(deflated) => {
                         source.recycle(cx);
                         self.push_data(cx, head.compressed(), Source::Owned(deflated));
@@ -53,7 +53,7 @@ impl Connection {
         Ok(())
     }
 
-    fn deflate(&mut self, cx: &mut Context, payload: &[u8], compress: bool) -> Option<MessageBuf> {
+    fn compress(&mut self, cx: &mut Context, payload: &[u8], compress: bool) -> Option<MessageBuf> {
         if compress { self.compression.deflate(cx, self.role, payload) } else { None }
     }
 

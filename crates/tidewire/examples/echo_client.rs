@@ -5,26 +5,30 @@
 //! cargo run --release -p tidewire --example echo_client -- --autobahn ws://127.0.0.1:9001
 //! ```
 //!
-//! With `--autobahn`, the URL is that of a fuzzing server of the Autobahn Testsuite, whose cases
+//! `--deflate` offers compression (RFC 7692). With `--autobahn`, the URL is that of a fuzzing server of the Autobahn Testsuite, whose cases
 //! are walked one by one.
 
-use tidewire::{Client, Error, Limits, Message};
+use tidewire::{Client, DeflateConfig, Error, Limits, Message};
 
-const USAGE: &str = "usage: echo_client [--autobahn] URL";
+const USAGE: &str = "usage: echo_client [--autobahn] [--deflate] URL";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut args: Vec<String> = std::env::args().skip(1).collect();
-    let autobahn = args.iter().position(|arg| arg == "--autobahn").map(|at| args.remove(at));
-    let [url] = &args[..] else { return Err(USAGE.into()) };
     let limits =
         Limits { message_len_max: 64 << 20, fragment_count_max: 131_072, ..Limits::default() };
-    let client = Client::new().limits(limits);
-    match autobahn {
-        Some(_) => walk(&client, url).await?,
-        None => echo(&client, url).await?,
+    let mut client = Client::new().limits(limits);
+    let mut autobahn = false;
+    let mut url = None;
+    for arg in std::env::args().skip(1) {
+        match &*arg {
+            "--autobahn" => autobahn = true,
+            "--deflate" => client = client.deflate(DeflateConfig::default()),
+            _ if arg.starts_with('-') || url.is_some() => return Err(USAGE.into()),
+            _ => url = Some(arg),
+        }
     }
-    Ok(())
+    let url = url.ok_or(USAGE)?;
+    if autobahn { walk(&client, &url).await } else { Ok(echo(&client, &url).await?) }
 }
 
 async fn echo(client: &Client, url: &str) -> Result<(), Error> {

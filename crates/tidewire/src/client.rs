@@ -7,9 +7,12 @@ use tidewire_proto::{
     handshake::{ClientHandshake, ClientRequest, HandshakeLimits},
     uri::Uri,
 };
+#[cfg(feature = "deflate")]
+use tidewire_proto::{DeflateConfig, DeflateParams, handshake::Established};
 use tokio::net::TcpStream;
 
 use crate::{
+    agreed::Agreed,
     error::{Error, HandshakeError},
     link::Stream,
     net_stream::NetStream,
@@ -48,6 +51,8 @@ struct Options {
     handshake_limits: HandshakeLimits,
     handshake_timeout: Duration,
     connect_timeout: Duration,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateConfig>,
 }
 
 /// Finding the server and reaching it takes at most this long by default.
@@ -67,6 +72,8 @@ impl Client {
             handshake_limits: HandshakeLimits::default(),
             handshake_timeout: HANDSHAKE_TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }))
     }
 
@@ -112,6 +119,14 @@ impl Client {
     #[must_use]
     pub fn with_config(self, change: impl FnOnce(&mut Config)) -> Self {
         self.with(|options| change(Arc::make_mut(&mut options.config)))
+    }
+
+    /// Offers to compress messages (permessage-deflate, RFC 7692). Off by default: it costs memory
+    /// and time, and it can tell about secrets (see [`DeflateConfig`]).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(self, config: DeflateConfig) -> Self {
+        self.with(|options| options.deflate = Some(config))
     }
 
     /// Bounds on the opening handshake.
@@ -167,9 +182,17 @@ impl Client {
         let handshake = ClientHandshake::new(request, nonce, self.0.handshake_limits);
         let (established, unread) =
             opening::request(&mut io, handshake, self.0.handshake_timeout).await?;
-        let config = Arc::clone(&self.0.config);
-        let ws = WebSocket::from_handshaken(io, Role::Client, config, &unread);
-        Ok(ws.with_subprotocol(established.subprotocol()))
+        let agreed = Agreed::new(established.subprotocol());
+        #[cfg(feature = "deflate")]
+        let agreed = Agreed { deflate: self.verify(&established)?, ..agreed };
+        Ok(WebSocket::new(io, Role::Client, Arc::clone(&self.0.config), agreed, &unread))
+    }
+
+    /// What the server's answer says about compression.
+    #[cfg(feature = "deflate")]
+    fn verify(&self, established: &Established) -> Result<Option<DeflateParams>, HandshakeError> {
+        let Some(deflate) = &self.0.deflate else { return Ok(None) };
+        deflate.verify(established.extensions()).map_err(HandshakeError::Deflate)
     }
 
     fn request(&self, uri: Uri) -> Result<ClientRequest, HandshakeError> {
@@ -179,6 +202,10 @@ impl Client {
         }
         for subprotocol in &self.0.subprotocols {
             request = request.subprotocol(subprotocol).map_err(HandshakeError::Misuse)?;
+        }
+        #[cfg(feature = "deflate")]
+        for offer in self.0.deflate.iter().flat_map(DeflateConfig::offers) {
+            request = request.extension(offer);
         }
         Ok(request.require_subprotocol(self.0.subprotocol_required))
     }

@@ -2,6 +2,8 @@
 
 use std::{fmt, io, time::Duration};
 
+#[cfg(feature = "deflate")]
+use tidewire_proto::NegotiationError;
 use tidewire_proto::{
     CloseCode, Failure, LimitExceeded, Outcome, ProtocolViolation, SendError, TimeoutKind,
     handshake::{
@@ -57,6 +59,9 @@ pub enum HandshakeError {
     Refused(Response),
     /// The server's answer makes no sense.
     Response(ResponseError),
+    /// The server's answer about compression is not what we offered (RFC 7692 §7).
+    #[cfg(feature = "deflate")]
+    Deflate(NegotiationError),
     /// The client's request broke a rule; it got its answer.
     Request(RequestError),
     /// The client asked for something else than a WebSocket; it got 426.
@@ -92,6 +97,8 @@ impl fmt::Display for HandshakeError {
                 write!(f, "the server refused the handshake with status {}", response.status())
             }
             Self::Response(error) => error.fmt(f),
+            #[cfg(feature = "deflate")]
+            Self::Deflate(error) => error.fmt(f),
             Self::Request(error) => error.fmt(f),
             Self::NotWebSocket => f.write_str("the request does not ask for a WebSocket"),
             Self::Origin(refused) => refused.fmt(f),
@@ -108,6 +115,8 @@ impl std::error::Error for HandshakeError {
         match self {
             Self::Uri(error) => Some(error),
             Self::Response(error) => Some(error),
+            #[cfg(feature = "deflate")]
+            Self::Deflate(error) => Some(error),
             Self::Request(error) => Some(error),
             Self::Origin(refused) => Some(refused),
             Self::Misuse(misuse) => Some(misuse),

@@ -1,6 +1,7 @@
 //! WebSockets that are right and fast.
 #![forbid(unsafe_code)]
 
+mod agreed;
 mod client;
 mod error;
 mod flusher;
@@ -32,3 +33,5 @@ pub use crate::{
 pub use tidewire_proto::{
     CloseCode, Config, Kind, Limits, Outcome, Outgoing, Prepared, ReadyState, Role, Timeouts,
 };
+#[cfg(feature = "deflate")]
+pub use tidewire_proto::{DeflateConfig, DeflateParams};

@@ -2,15 +2,19 @@
 
 use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
+#[cfg(feature = "deflate")]
+use tidewire_proto::DeflateConfig;
 use tidewire_proto::{
     Config, Limits, Role, Timeouts,
     handshake::{
-        Accept, HandshakeLimits, OriginPolicy, OriginRefused, Rejection, Request, UpgradeRequest,
+        Accept, ApiMisuse, HandshakeLimits, OriginPolicy, OriginRefused, Rejection, Request,
+        Response, UpgradeRequest,
     },
 };
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
 use crate::{
+    agreed::Agreed,
     error::{Error, HandshakeError},
     link::Stream,
     net_stream::NetStream,
@@ -46,6 +50,8 @@ struct Options {
     handshake_timeout: Duration,
     origins: Arc<OriginPolicy>,
     subprotocols: Vec<String>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateConfig>,
 }
 
 /// A whole opening handshake, TLS included, takes at most this long by default.
@@ -60,6 +66,8 @@ impl Server {
             handshake_timeout: HANDSHAKE_TIMEOUT,
             origins: Arc::new(OriginPolicy::default()),
             subprotocols: Vec::new(),
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }))
     }
 
@@ -106,6 +114,14 @@ impl Server {
         self.with(|options| {
             options.subprotocols = subprotocols.into_iter().map(Into::into).collect();
         })
+    }
+
+    /// Compresses messages with clients that offer it (permessage-deflate, RFC 7692). Off by
+    /// default: it costs memory and time, and it can tell about secrets (see [`DeflateConfig`]).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(self, config: DeflateConfig) -> Self {
+        self.with(|options| options.deflate = Some(config))
     }
 
     /// Listens on an address; port 0 picks a free one.
@@ -168,16 +184,36 @@ impl Server {
         Ok(accept)
     }
 
-    /// The connection, once the client has been told of `accept`.
+    /// The answer that accepts, and what is agreed on by it. Compression is negotiated here,
+    /// unless the caller has accepted extensions by itself.
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(clippy::unused_self, reason = "without extensions there is nothing to decide")
+    )]
+    pub(crate) fn answer(
+        &self,
+        request: &UpgradeRequest,
+        accept: &Accept,
+    ) -> Result<(Response, Agreed), ApiMisuse> {
+        let agreed = Agreed::new(accept.chosen_subprotocol());
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = self.0.deflate.as_ref().filter(|_| accept.accepts_no_extension())
+            && let Some((params, answer)) = deflate.negotiate(request.extensions())
+        {
+            let response = request.accept(&accept.clone().extension(answer))?;
+            return Ok((response, Agreed { deflate: Some(params), ..agreed }));
+        }
+        Ok((request.accept(accept)?, agreed))
+    }
+
+    /// The connection, once the client has its answer.
     pub(crate) fn established<S: Stream>(
         &self,
         io: S,
-        accept: &Accept,
+        agreed: Agreed,
         unread: &[u8],
     ) -> WebSocket<S> {
-        let config = Arc::clone(&self.0.config);
-        WebSocket::from_handshaken(io, Role::Server, config, unread)
-            .with_subprotocol(accept.chosen_subprotocol())
+        WebSocket::new(io, Role::Server, Arc::clone(&self.0.config), agreed, unread)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
@@ -223,15 +259,17 @@ impl<S: Stream> Handshake<S> {
         }
     }
 
-    /// Accepts by the caller's decision.
+    /// Accepts by the caller's decision. Compression is negotiated by the [`Server`]'s rules, unless
+    /// `accept` has extensions of its own.
     ///
     /// # Errors
     /// [`HandshakeError::Misuse`] if `accept` chooses what was not offered; [`Error::Io`].
     pub async fn accept_with(mut self, accept: &Accept) -> Result<WebSocket<S>, Error> {
-        let response = self.request.accept(accept).map_err(HandshakeError::Misuse)?;
+        let (response, agreed) =
+            self.server.answer(&self.request, accept).map_err(HandshakeError::Misuse)?;
         tokio::io::AsyncWriteExt::write_all(&mut self.io, &response.encode()).await?;
         tokio::io::AsyncWriteExt::flush(&mut self.io).await?;
-        Ok(self.server.established(self.io, accept, &self.unread))
+        Ok(self.server.established(self.io, agreed, &self.unread))
     }
 
     /// Refuses, with any status, headers and body.

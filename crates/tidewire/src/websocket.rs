@@ -17,6 +17,7 @@ use tidewire_proto::{
 use tokio::time::Sleep;
 
 use crate::{
+    agreed::Agreed,
     error::Error,
     link::{Inner, Link, Stream},
     message::Message,
@@ -95,26 +96,33 @@ const AHEAD_LEN_MAX: usize = 1 << 20;
 const CORK_LEN_MAX: usize = 64 << 10;
 
 impl<S: Stream> WebSocket<S> {
-    /// A connection whose opening handshake was done elsewhere.
+    /// A connection whose opening handshake was done elsewhere, without extensions.
     ///
     /// `unread` is what the handshake has read beyond its own end.
     pub fn from_handshaken(io: S, role: Role, config: Arc<Config>, unread: &[u8]) -> Self {
+        Self::new(io, role, config, Agreed::default(), unread)
+    }
+
+    pub(crate) fn new(
+        io: S,
+        role: Role,
+        config: Arc<Config>,
+        agreed: Agreed,
+        unread: &[u8],
+    ) -> Self {
         thread::update_time();
         let conn = with_context(|cx| Connection::new(role, config, cx.now));
+        #[cfg(feature = "deflate")]
+        let conn = conn.with_deflate(agreed.deflate);
         Self {
             link: Link::new(io, conn),
             unread: Unread::new(unread),
             ahead: None,
             timer: None,
-            subprotocol: None,
+            subprotocol: agreed.subprotocol,
             fragments: Fragments::Off,
             end: End::NotYet,
         }
-    }
-
-    pub(crate) fn with_subprotocol(mut self, subprotocol: Option<&str>) -> Self {
-        self.subprotocol = subprotocol.map(Into::into);
-        self
     }
 
     /// The subprotocol that was agreed on (RFC 6455 §1.9).
@@ -293,6 +301,12 @@ impl<S: Stream> WebSocket<S> {
         with_context(|cx| inner.conn.close(cx, frame))?;
         drop(inner);
         self.flush_or_cork()
+    }
+
+    /// Whether messages are compressed (RFC 7692), and how.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(&self) -> Option<tidewire_proto::DeflateParams> {
+        self.link.lock().conn.deflate()
     }
 
     /// How far the connection has come (RFC 6455 §4.1, §7.1).

@@ -32,6 +32,11 @@ impl Accept {
         self.subprotocol.as_deref()
     }
 
+    /// Whether no extension has been accepted.
+    pub const fn accepts_no_extension(&self) -> bool {
+        self.extensions.is_empty()
+    }
+
     /// Accepts an extension with these parameters; the client must have offered it.
     #[must_use]
     pub fn extension(mut self, answer: Extension<'static>) -> Self {
