@@ -66,6 +66,8 @@ pub enum HandshakeError {
     Request(RequestError),
     /// The client asked for something else than a WebSocket; it got 426.
     NotWebSocket,
+    /// The HTTP server beneath cannot hand over its connection; the client got 500.
+    NotUpgradable,
     /// The page that connects may not; it got 403.
     Origin(OriginRefused),
     /// Our own caller asked for something that must not be sent.
@@ -101,6 +103,7 @@ impl fmt::Display for HandshakeError {
             Self::Deflate(error) => error.fmt(f),
             Self::Request(error) => error.fmt(f),
             Self::NotWebSocket => f.write_str("the request does not ask for a WebSocket"),
+            Self::NotUpgradable => f.write_str("the HTTP server does not hand over its connection"),
             Self::Origin(refused) => refused.fmt(f),
             Self::Misuse(misuse) => misuse.fmt(f),
             Self::Timeout { within } => {
@@ -120,7 +123,9 @@ impl std::error::Error for HandshakeError {
             Self::Request(error) => Some(error),
             Self::Origin(refused) => Some(refused),
             Self::Misuse(misuse) => Some(misuse),
-            Self::Refused(_) | Self::NotWebSocket | Self::Timeout { .. } => None,
+            Self::Refused(_) | Self::NotWebSocket | Self::NotUpgradable | Self::Timeout { .. } => {
+                None
+            }
         }
     }
 }

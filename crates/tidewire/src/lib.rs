@@ -5,6 +5,10 @@ mod agreed;
 mod client;
 mod error;
 mod flusher;
+#[cfg(feature = "hyper")]
+mod heads;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod link;
 mod message;
 mod net_stream;

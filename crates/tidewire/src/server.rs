@@ -173,6 +173,12 @@ impl Server {
         }
     }
 
+    /// What a request may be made of.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn handshake_bounds(&self) -> &HandshakeLimits {
+        &self.0.handshake_limits
+    }
+
     /// What our rules say to a request: first about its Origin, then about what it offers.
     pub(crate) fn decide(&self, request: &UpgradeRequest) -> Result<Accept, OriginRefused> {
         self.0.origins.check(request, None)?;

@@ -4,6 +4,10 @@
 
 mod corking;
 mod halves;
+#[cfg(feature = "hyper")]
+mod hyper;
 mod lifecycle;
+#[cfg(feature = "hyper")]
+mod openings;
 mod pipe;
 mod streaming;
