@@ -23,18 +23,22 @@ pub(crate) fn checks() -> Lane {
     let mut lane = vec![
         Step::new("fmt", |desk| on_each_workspace(desk, "cargo fmt --all --check", &[])),
         Step::new("clippy", |desk| {
-            on_each_workspace(desk, "cargo clippy --workspace --all-targets", &["-D", "warnings"])
+            on_each_workspace(
+                desk,
+                "cargo clippy --workspace --all-targets --all-features",
+                &["-D", "warnings"],
+            )
         }),
         Step::new("tests", |desk| {
-            desk.line("cargo test --workspace --tests", 20 * MINUTES)?;
+            desk.line("cargo test --workspace --tests --all-features", 20 * MINUTES)?;
             Ok(counted(desk))
         }),
         Step::new("doc tests", |desk| {
-            desk.line("cargo test --workspace --doc", 20 * MINUTES)?;
+            desk.line("cargo test --workspace --doc --all-features", 20 * MINUTES)?;
             Ok(counted(desk))
         }),
         Step::new("docs", |desk| {
-            let mut command = desk.words("cargo doc --workspace --no-deps");
+            let mut command = desk.words("cargo doc --workspace --no-deps --all-features");
             command.env("RUSTDOCFLAGS", "-D warnings");
             desk.run(command, 10 * MINUTES)?;
             Ok(String::new())
