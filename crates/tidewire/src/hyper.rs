@@ -42,7 +42,7 @@
 use std::{
     fmt,
     future::Future,
-    io,
+    io, mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -56,6 +56,7 @@ use tidewire_proto::handshake::{
 };
 
 use crate::{
+    agreed::Agreed,
     error::{Error, HandshakeError},
     heads,
     server::Server,
@@ -154,7 +155,7 @@ impl Handshake {
     pub fn accept(self) -> Result<(http::Response<Body>, Upgrading), Refused> {
         match self.server.decide(&self.request) {
             Ok(accept) => self
-                .accept_with(accept)
+                .accept_with(&accept)
                 .map_err(|misuse| Refused::of_ours(HandshakeError::Misuse(misuse))),
             Err(refused) => {
                 let response = Rejection::from(&refused).to_response(self.request.version());
@@ -163,17 +164,19 @@ impl Handshake {
         }
     }
 
-    /// Accepts by the caller's decision.
+    /// Accepts by the caller's decision. Compression is negotiated by the [`Server`]'s rules, unless
+    /// `accept` has extensions of its own.
     ///
     /// # Errors
     /// If `accept` chooses what was not offered.
     pub fn accept_with(
         self,
-        accept: Accept,
+        accept: &Accept,
     ) -> Result<(http::Response<Body>, Upgrading), ApiMisuse> {
-        let response = heads::response(&self.request.accept(&accept)?)?;
+        let (response, agreed) = self.server.answer(&self.request, accept)?;
+        let response = heads::response(&response)?;
         let Self { on_upgrade, server, .. } = self;
-        Ok((response, Upgrading { on_upgrade, accept, server }))
+        Ok((response, Upgrading { on_upgrade, agreed, server }))
     }
 
     /// The response that refuses, with any status, headers and body.
@@ -193,7 +196,7 @@ impl Handshake {
 #[must_use = "a WebSocket comes of it only if it is awaited"]
 pub struct Upgrading {
     on_upgrade: OnUpgrade,
-    accept: Accept,
+    agreed: Agreed,
     server: Server,
 }
 
@@ -204,7 +207,8 @@ impl Future for Upgrading {
         let upgraded = ready!(Pin::new(&mut self.on_upgrade).poll(task));
         let upgraded = upgraded.map_err(|error| Error::Io(io::Error::other(error)))?;
         // Frames that came with the request are the first that `upgraded` gives to be read.
-        Poll::Ready(Ok(self.server.established(TokioIo::new(upgraded), &self.accept, &[])))
+        let agreed = mem::take(&mut self.agreed);
+        Poll::Ready(Ok(self.server.established(TokioIo::new(upgraded), agreed, &[])))
     }
 }
 

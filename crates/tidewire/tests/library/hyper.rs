@@ -191,7 +191,7 @@ async fn h14_the_caller_decides() {
         assert_eq!(handshake.request().path(), "/chat");
         assert!(handshake.reject(&Rejection::new(204, "").unwrap()).is_err(), "2xx accepts");
         let accept = Accept::new().header("set-cookie", "a=b").unwrap().subprotocol("mine");
-        Ok(handshake.accept_with(accept).unwrap())
+        Ok(handshake.accept_with(&accept).unwrap())
     }
     let (mut requests, _ended) = serve(decide).await;
     let offer = connect("websocket", &[("sec-websocket-protocol", "other, mine")]);
