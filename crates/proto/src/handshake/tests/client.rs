@@ -276,6 +276,14 @@ fn c2_refusals_with_their_body() {
         if response.body() == b"hi" && response.headers().get("location") == Some(b"/a")));
     assert_eq!(short.handle_eof(), E::Over.into());
 
+    // Whatever the outcome was, it is told once.
+    for bytes in [response_with(&[]), response_with(&[("Upgrade", None)])] {
+        let mut over = handshake(offering());
+        let _ = over.receive(&mut &bytes[..]);
+        assert_eq!(over.receive(&mut &bytes[..]).unwrap_err(), E::Over.into());
+        assert_eq!(over.handle_eof(), E::Over.into());
+    }
+
     let mut cut = handshake(offering());
     assert!(cut.receive(&mut &b"HTTP/1.1 101 "[..]).unwrap().is_none());
     assert_eq!(cut.handle_eof(), E::EndOfStream.into());

@@ -38,6 +38,7 @@ fn h15_same_host() {
         ("a file", "a", Some("file://"), None, false),
         ("an extension of the browser", "a", Some("chrome-extension://b"), None, false),
         ("TLS known", "a", Some("https://a"), wss, true),
+        ("TLS known, any case", "a", Some("HTTPS://a"), wss, true),
         ("TLS known", "a", Some("http://a"), wss, false),
         ("plain known", "a", Some("https://a"), ws, false),
         ("plain known", "a", Some("http://a"), ws, true),
