@@ -9,8 +9,9 @@ use crate::token::{is_ows, is_tchar};
 
 /// Reads all lines of a `Sec-WebSocket-Extensions` header, in order, as one list.
 ///
-/// §9.1: "a value received … that does not conform to the ABNF … MUST immediately _Fail the
-/// WebSocket Connection_", so an error here refuses the handshake. Two leniences: empty list
+/// §9.1: "If a value is received … that does not conform to the ABNF below, the recipient of such
+/// malformed data MUST immediately _Fail the WebSocket Connection_", so an error here refuses the
+/// handshake. Two leniences: empty list
 /// elements are skipped (RFC 9110 §5.6.1.2), so a header without any element offers nothing; and
 /// an empty value is handed on, so that a server declines it like any other invalid value of a
 /// parameter instead of losing the connection.

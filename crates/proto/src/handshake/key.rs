@@ -44,7 +44,7 @@ pub(super) fn encode_basic(user: &[u8], password: &[u8]) -> String {
     String::from("Basic ") + &BASE64.encode(credentials)
 }
 
-/// §4.2.1 item 5: "a base64-encoded value that, when decoded, is 16 bytes in length".
+/// §4.2.1 item 5: "a base64-encoded … value that, when decoded, is 16 bytes in length".
 pub(super) fn is_valid_key(key: &[u8]) -> bool {
     let mut decoded = [0; 18]; // as much as 24 characters can hold; a longer key is an error
     BASE64.decode_slice(key, &mut decoded) == Ok(16)

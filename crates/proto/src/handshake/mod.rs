@@ -11,6 +11,22 @@
 //! client's nonce and ends what takes too long.
 //!
 //! What a peer can make grow is bounded by [`HandshakeLimits`].
+//!
+//! | clause | obeyed in |
+//! |---|---|
+//! | RFC 6455 §4.1, the request: items 1 to 12 | [`ClientRequest`] |
+//! | §4.1, the response: items 1 to 6 | [`ClientRequest::check_http1`], [`ClientHandshake`] |
+//! | §4.2.1, what a server reads | [`Request::from_head`], [`ServerHandshake`] |
+//! | §4.2.2, what it answers | [`UpgradeRequest::accept`], [`Rejection`] |
+//! | §4.4, versions | [`RequestError::VersionUnsupported`] |
+//! | §9.1, extensions | [`extension`](crate::extension) |
+//! | §10.2, origins | [`OriginPolicy`] |
+//! | §11.3, which headers may repeat | [`RequestError`], [`ResponseError`] |
+//! | RFC 8441 §4 and §5, RFC 9220 §3 | [`Request::from_head`], [`ClientRequest::headers_http2`] |
+//! | RFC 9112 §2.2, §3.2, §5, §6.3 | [`HeadError`], [`RequestError`] |
+//!
+//! Not here, since they need a driver: at most one connection under way per host (§4.1), the
+//! timeouts, TLS and proxies.
 
 mod accept;
 mod answer;

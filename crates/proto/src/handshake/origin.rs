@@ -177,7 +177,7 @@ impl core::error::Error for OriginRefused {}
 
 impl From<&OriginRefused> for Rejection {
     fn from(_: &OriginRefused) -> Self {
-        // §4.2.2 item 1: "If the server does not wish to accept this connection, it MUST return an
+        // §4.2.2 item 4: "If the server does not wish to accept this connection, it MUST return an
         // appropriate HTTP error code (e.g., 403 Forbidden)".
         Self::known(403, "This page's origin may not connect here.")
     }

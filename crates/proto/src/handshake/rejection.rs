@@ -114,7 +114,8 @@ impl From<RequestError> for Rejection {
         match error {
             // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header field".
             RequestError::Method => rejection.headers.push("Allow", b"GET"),
-            // §4.4: "the server MUST respond with … the version(s) it is willing to use".
+            // §4.4: "it MUST respond with a |Sec-WebSocket-Version| header field … containing all
+            // versions it is willing to use."
             RequestError::VersionUnsupported => {
                 rejection.headers.push("Sec-WebSocket-Version", b"13");
             }
