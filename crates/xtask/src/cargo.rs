@@ -57,6 +57,9 @@ pub(crate) fn deny() -> Step {
 /// The protocol core's tests under Miri.
 pub(crate) fn miri() -> Step {
     Step::new("miri", |desk| {
+        if !setup::has_miri() {
+            return Err(Trouble::NotChecked("no nightly toolchain with Miri here".to_owned()));
+        }
         let mut command = desk.words("cargo +nightly miri test -p tidewire-proto --tests");
         // A property needs few cases where each instruction is interpreted; the count of cases is
         // what the ordinary run is for. Isolation keeps proptest from reading its environment.

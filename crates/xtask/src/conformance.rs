@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::plan::Lane;
+use crate::proxy::Proxy;
 use crate::setup;
 use crate::step::{Desk, Step, Verdict};
 use crate::testee::{self, Certificate, Server};
@@ -22,6 +23,8 @@ enum Role {
 enum Transport {
     Tcp,
     Tls,
+    /// RFC 8441, between haproxy and our server; HTTP/1.1 between the suite and haproxy.
+    Http2,
 }
 
 /// One run of the suite.
@@ -33,6 +36,10 @@ struct Run {
     deflate: bool,
 }
 
+/// The sections that are about the protocol; 9 would measure the proxy.
+const HTTP2: Run =
+    Run { role: Role::Server, transport: Transport::Http2, cases: "1-7", deflate: false };
+
 /// What CI runs: sections 1 to 10 wherever they could differ, the long 12 and 13 once per role.
 pub(crate) fn ci() -> Lane {
     let mut lane = vec![judge_itself()];
@@ -42,6 +49,7 @@ pub(crate) fn ci() -> Lane {
         }
         lane.push(Run { role, transport: Transport::Tcp, cases: DEFLATE, deflate: true }.step());
     }
+    lane.push(HTTP2.step());
     lane
 }
 
@@ -53,6 +61,7 @@ pub(crate) fn all() -> Lane {
             runs.push(Run { role, transport, cases: "*", deflate: true });
         }
     }
+    runs.push(HTTP2);
     let mut lane: Lane = runs.iter().map(|run| run.step()).collect();
     lane.push(Step::new("SUMMARY.md", move |desk| summary(desk, &runs)));
     lane
@@ -72,6 +81,7 @@ impl Run {
         let transport = match self.transport {
             Transport::Tcp => "TCP",
             Transport::Tls => "TLS",
+            Transport::Http2 => "HTTP/2",
         };
         format!("{role}, {transport}")
     }
@@ -84,22 +94,28 @@ impl Run {
     fn reports(self, desk: &Desk<'_>) -> Result<PathBuf, String> {
         let cases = self.cases.replace('*', "all");
         desk.workspace
-            .results(&format!("autobahn/{} {cases}", self.label()).replace([',', ' '], "-"))
+            .results(&format!("autobahn/{} {cases}", self.label()).replace([',', ' ', '/'], "-"))
     }
 
     fn judge(self, desk: &Desk<'_>) -> Verdict {
         let mut run = desk.words("python3 conformance/run.py");
         run.env("AUTOBAHN_PREFIX", setup::autobahn_prefix(desk.workspace));
         let certificate = match self.transport {
-            Transport::Tcp => None,
+            Transport::Tcp | Transport::Http2 => None,
             Transport::Tls => Some(Certificate::make(desk)?),
         };
-        // Alive until the suite is through with it.
-        let mut server = None;
+        // Alive until the suite is through with them.
+        let (mut server, mut proxy) = (None, None);
         match self.role {
             Role::Server => {
                 let started = Server::start(self.server(desk, certificate.as_ref()), desk)?;
-                run.args(["server", &started.url]);
+                if matches!(self.transport, Transport::Http2) {
+                    let between = Proxy::start(&started, desk)?;
+                    run.args(["server", &between.url]);
+                    proxy = Some(between);
+                } else {
+                    run.args(["server", &started.url]);
+                }
                 server = Some(started);
             }
             Role::Client => {
@@ -111,6 +127,7 @@ impl Run {
         }
         run.args(["--cases", self.cases, "--out"]).arg(self.reports(desk)?);
         desk.run(run, LIMIT)?;
+        drop(proxy);
         if server.is_some_and(|mut server| !server.is_alive()) {
             return Err("the server did not survive".to_owned().into());
         }
@@ -125,6 +142,9 @@ impl Run {
         if let Some(Certificate { leaf, key, .. }) = certificate {
             command.arg("--tls").arg(leaf).arg(key);
         }
+        if matches!(self.transport, Transport::Http2) {
+            command.arg("--http2");
+        }
         command
     }
 
@@ -132,8 +152,8 @@ impl Run {
         let program = testee::echo_client(desk.workspace);
         let deflate = if self.deflate { " --deflate" } else { "" };
         let insecure = match self.transport {
-            Transport::Tcp => "",
             Transport::Tls => " --insecure",
+            Transport::Tcp | Transport::Http2 => "",
         };
         format!("'{}' --autobahn {{url}}{deflate}{insecure}", program.display())
     }

@@ -9,6 +9,7 @@ mod conformance;
 mod interop;
 mod plan;
 mod process;
+mod proxy;
 mod setup;
 mod step;
 mod testee;

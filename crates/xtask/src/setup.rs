@@ -20,15 +20,20 @@ pub(crate) fn steps() -> Lane {
     vec![packages(), autobahn(), npm(), pypi(), chromium(), cargo_deny(), nightly()]
 }
 
-/// Python, Node and OpenSSL from Debian, where they are not there already.
+/// Python, Node, OpenSSL and haproxy from Debian, where they are not there already.
 pub(crate) fn packages() -> Step {
     Step::new("set-up: packages", |desk| {
         let mut missing = Vec::new();
         if !answers("python3", &["-c", "import venv, ensurepip"]) {
             missing.extend(["python3", "python3-venv"]);
         }
-        for (program, package) in [("node", "nodejs"), ("npm", "npm"), ("openssl", "openssl")] {
-            if !answers(program, &["version"]) && !answers(program, &["--version"]) {
+        for (program, version, package) in [
+            ("node", "--version", "nodejs"),
+            ("npm", "--version", "npm"),
+            ("openssl", "version", "openssl"),
+            ("haproxy", "-v", "haproxy"),
+        ] {
+            if !answers(program, &[version]) {
                 missing.push(package);
             }
         }
@@ -147,15 +152,20 @@ pub(crate) fn cargo_fuzz() -> Step {
 /// A nightly compiler with Miri and the sources of std.
 pub(crate) fn nightly() -> Step {
     Step::new("set-up: nightly", |desk| {
-        let sysroot = says("rustc", &["+nightly", "--print", "sysroot"]);
-        let source = PathBuf::from(sysroot).join("lib/rustlib/src/rust/library/std");
-        if answers("cargo", &["+nightly", "miri", "--version"]) && source.is_dir() {
+        if has_miri() {
             return Ok("already there".to_owned());
         }
         let line = "rustup toolchain install nightly --profile minimal --component miri,rust-src";
         desk.line(line, 10 * MINUTES).map_err(not_installable)?;
         Ok(String::new())
     })
+}
+
+/// Whether [`nightly`] is there.
+pub(crate) fn has_miri() -> bool {
+    let sysroot = says("rustc", &["+nightly", "--print", "sysroot"]);
+    let source = PathBuf::from(sysroot).join("lib/rustlib/src/rust/library/std");
+    answers("cargo", &["+nightly", "miri", "--version"]) && source.is_dir()
 }
 
 /// The standard library for `target`.

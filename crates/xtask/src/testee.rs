@@ -71,6 +71,12 @@ impl Server {
         Ok(Self { url: url.trim().to_owned(), process })
     }
 
+    /// Host and port of [`url`](Self::url).
+    pub(crate) fn address(&self) -> &str {
+        let after = self.url.split_once("://").map_or(&*self.url, |(_, after)| after);
+        after.trim_end_matches('/')
+    }
+
     /// Whether it is still there, which a server is after whatever a peer did to it.
     pub(crate) fn is_alive(&mut self) -> bool {
         matches!(self.process.0.try_wait(), Ok(None))
