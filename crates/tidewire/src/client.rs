@@ -5,14 +5,19 @@ use std::{fmt, sync::Arc, time::Duration};
 use tidewire_proto::{
     Config, Limits, Role, Timeouts,
     handshake::{ClientHandshake, ClientRequest, HandshakeLimits},
-    uri::Uri,
+    uri::{Scheme, Uri},
 };
 #[cfg(feature = "deflate")]
 use tidewire_proto::{DeflateConfig, DeflateParams, handshake::Established};
 use tokio::net::TcpStream;
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls;
 
+#[cfg(feature = "tls")]
+use crate::tls;
 use crate::{
     agreed::Agreed,
+    deadline::Deadline,
     error::{Error, HandshakeError},
     link::Stream,
     net_stream::NetStream,
@@ -53,12 +58,14 @@ struct Options {
     connect_timeout: Duration,
     #[cfg(feature = "deflate")]
     deflate: Option<DeflateConfig>,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 /// Finding the server and reaching it takes at most this long by default.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// And so does the opening handshake.
+/// And so does the opening handshake, TLS included.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Client {
@@ -74,6 +81,8 @@ impl Client {
             connect_timeout: CONNECT_TIMEOUT,
             #[cfg(feature = "deflate")]
             deflate: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }))
     }
 
@@ -135,7 +144,7 @@ impl Client {
         self.with(|options| options.handshake_limits = limits)
     }
 
-    /// How long the opening handshake may take. Default: 10 s.
+    /// How long the opening handshake may take, TLS included. Default: 10 s.
     #[must_use]
     pub fn handshake_timeout(self, within: Duration) -> Self {
         self.with(|options| options.handshake_timeout = within)
@@ -147,7 +156,18 @@ impl Client {
         self.with(|options| options.connect_timeout = within)
     }
 
-    /// Connects to a `ws:` URI.
+    /// How to do TLS for `wss:`: whom to trust, which certificate to show, which cryptography.
+    ///
+    /// By default, the operating system's roots are trusted. The cryptography is that of the
+    /// process's default [`CryptoProvider`](rustls::crypto::CryptoProvider), else of the feature
+    /// `ring`, else of `aws-lc-rs`.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(self, config: Arc<rustls::ClientConfig>) -> Self {
+        self.with(|options| options.tls = Some(config))
+    }
+
+    /// Connects to a `ws:` or `wss:` URI.
     ///
     /// # Errors
     /// [`Error::Handshake`] with what is wrong with the URI, or what the server answered;
@@ -164,24 +184,54 @@ impl Client {
             .await
             .map_err(|_| HandshakeError::Timeout { within })??;
         io.set_nodelay(true)?;
-        self.handshake_with(NetStream::from(io), uri).await
+        let deadline = Deadline::after(self.0.handshake_timeout);
+        let io = self.secure(NetStream::from(io), &uri, deadline).await?;
+        self.handshake_by(io, uri, deadline).await
     }
 
-    /// Does the opening handshake on any byte stream.
+    /// Does TLS where the URI asks for it (RFC 6455 §4.1: "if /secure/ is true, the client MUST
+    /// perform a TLS handshake over the connection after opening the connection and before
+    /// sending the handshake data").
+    async fn secure(
+        &self,
+        io: NetStream,
+        uri: &Uri,
+        deadline: Deadline,
+    ) -> Result<NetStream, HandshakeError> {
+        if uri.scheme() == Scheme::Ws {
+            return Ok(io);
+        }
+        #[cfg(feature = "tls")]
+        return deadline.limit(tls::connect(self.0.tls.as_ref(), io, uri.host())).await?;
+        #[cfg(not(feature = "tls"))]
+        return deadline.limit(async { Err(HandshakeError::no_tls()) }).await?;
+    }
+
+    /// Does the opening handshake on any byte stream. For a `wss:` URI, TLS has been done on it.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn handshake<S: Stream>(&self, io: S, uri: &str) -> Result<WebSocket<S>, Error> {
-        self.handshake_with(io, uri.parse().map_err(HandshakeError::Uri)?).await
+        let uri = uri.parse().map_err(HandshakeError::Uri)?;
+        self.handshake_by(io, uri, Deadline::after(self.0.handshake_timeout)).await
     }
 
-    async fn handshake_with<S: Stream>(&self, mut io: S, uri: Uri) -> Result<WebSocket<S>, Error> {
+    async fn handshake_by<S: Stream>(
+        &self,
+        mut io: S,
+        uri: Uri,
+        deadline: Deadline,
+    ) -> Result<WebSocket<S>, Error> {
         let request = self.request(uri)?;
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(std::io::Error::other)?;
         let handshake = ClientHandshake::new(request, nonce, self.0.handshake_limits);
         let (established, unread) =
-            opening::request(&mut io, handshake, self.0.handshake_timeout).await?;
+            opening::request(&mut io, handshake, deadline).await.map_err(|error| match error {
+                #[cfg(feature = "tls")]
+                Error::Io(error) if tls::is_alert(&error) => HandshakeError::Tls(error).into(),
+                other => other,
+            })?;
         let agreed = Agreed::new(established.subprotocol());
         #[cfg(feature = "deflate")]
         let agreed = Agreed { deflate: self.verify(&established)?, ..agreed };

@@ -72,7 +72,10 @@ pub enum HandshakeError {
     Origin(OriginRefused),
     /// Our own caller asked for something that must not be sent.
     Misuse(ApiMisuse),
-    /// It took too long.
+    /// TLS failed: a certificate that is not trusted, a protocol that is not spoken, an alert of
+    /// the peer. The [`source`](std::error::Error::source) knows more, often a `rustls::Error`.
+    Tls(io::Error),
+    /// It took too long, TLS included.
     Timeout {
         /// What was allowed.
         within: Duration,
@@ -80,6 +83,15 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
+    /// For `wss:` where there is no TLS.
+    #[cfg(not(feature = "tls"))]
+    pub(crate) fn no_tls() -> Self {
+        Self::Tls(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this program was built without; turn on the feature `ring` or `aws-lc-rs`",
+        ))
+    }
+
     /// What a server answers to a request that failed so.
     pub(crate) fn rejection(&self) -> Option<Rejection> {
         match self {
@@ -106,6 +118,7 @@ impl fmt::Display for HandshakeError {
             Self::NotUpgradable => f.write_str("the HTTP server does not hand over its connection"),
             Self::Origin(refused) => refused.fmt(f),
             Self::Misuse(misuse) => misuse.fmt(f),
+            Self::Tls(error) => write!(f, "the TLS handshake failed: {error}"),
             Self::Timeout { within } => {
                 write!(f, "the opening handshake took longer than {within:?}")
             }
@@ -123,6 +136,7 @@ impl std::error::Error for HandshakeError {
             Self::Request(error) => Some(error),
             Self::Origin(refused) => Some(refused),
             Self::Misuse(misuse) => Some(misuse),
+            Self::Tls(error) => Some(error),
             Self::Refused(_) | Self::NotWebSocket | Self::NotUpgradable | Self::Timeout { .. } => {
                 None
             }

@@ -153,7 +153,7 @@ impl Handshake {
     /// # Errors
     /// [`HandshakeError::Origin`], and its 403.
     pub fn accept(self) -> Result<(http::Response<Body>, Upgrading), Refused> {
-        match self.server.decide(&self.request) {
+        match self.server.decide(&self.request, None) {
             Ok(accept) => self
                 .accept_with(&accept)
                 .map_err(|misuse| Refused::of_ours(HandshakeError::Misuse(misuse))),

@@ -3,6 +3,7 @@
 
 mod agreed;
 mod client;
+mod deadline;
 mod error;
 mod flusher;
 #[cfg(feature = "hyper")]
@@ -18,10 +19,14 @@ mod split;
 mod stream_sink;
 mod streaming;
 mod thread;
+#[cfg(feature = "tls")]
+mod tls;
 mod unread;
 mod websocket;
 
 pub use tidewire_proto as proto;
+#[cfg(feature = "tls")]
+pub use tokio_rustls::rustls;
 
 pub use crate::{
     client::{Client, connect},

@@ -12,11 +12,13 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
+#[cfg(feature = "tls")]
+use tokio_rustls::{TlsStream, rustls};
 
-/// The byte stream below a connection that this library made or accepted itself: TCP or a Unix
-/// socket.
+/// The byte stream below a connection that this library made or accepted itself: TCP, a Unix
+/// socket, or TLS over one of them.
 ///
-/// Which of them is seen by [`Debug`](fmt::Debug) alone; whoever brings a stream of its own uses
+/// Whoever brings a stream of its own uses
 /// [`Server::accept`](crate::Server::accept) or [`Client::handshake`](crate::Client::handshake).
 pub struct NetStream(Inner);
 
@@ -24,6 +26,9 @@ enum Inner {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(tokio::net::UnixStream),
+    /// Over any of these, itself included: to a server through a proxy that is reached by TLS.
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream<NetStream>>),
 }
 
 /// Calls the same method of whichever stream it is.
@@ -37,6 +42,11 @@ macro_rules! forward {
             #[cfg(unix)]
             Inner::Unix(io) => {
                 let $io = Pin::new(io);
+                $call
+            }
+            #[cfg(feature = "tls")]
+            Inner::Tls(io) => {
+                let $io = Pin::new(&mut **io);
                 $call
             }
         }
@@ -54,6 +64,8 @@ impl NetStream {
             Inner::Tcp(io) => io.peer_addr(),
             #[cfg(unix)]
             Inner::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(feature = "tls")]
+            Inner::Tls(io) => io.get_ref().0.peer_addr(),
         }
     }
 
@@ -66,6 +78,37 @@ impl NetStream {
             Inner::Tcp(io) => io.local_addr(),
             #[cfg(unix)]
             Inner::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(feature = "tls")]
+            Inner::Tls(io) => io.get_ref().0.local_addr(),
+        }
+    }
+
+    /// Whether it is TLS.
+    pub const fn is_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return matches!(self.0, Inner::Tls(_));
+        #[cfg(not(feature = "tls"))]
+        return false;
+    }
+
+    /// What TLS knows, where it is TLS: the peer's certificates, the protocol version, ALPN.
+    #[cfg(feature = "tls")]
+    pub fn tls(&self) -> Option<&rustls::CommonState> {
+        match &self.0 {
+            Inner::Tls(io) => Some(io.get_ref().1),
+            _ => None,
+        }
+    }
+
+    /// The name that the client asked for (SNI, RFC 6066 §3), where we are its TLS server.
+    #[cfg(feature = "tls")]
+    pub fn server_name(&self) -> Option<&str> {
+        match &self.0 {
+            Inner::Tls(io) => match &**io {
+                TlsStream::Server(io) => io.get_ref().1.server_name(),
+                TlsStream::Client(_) => None,
+            },
+            _ => None,
         }
     }
 }
@@ -80,6 +123,13 @@ impl From<TcpStream> for NetStream {
 impl From<tokio::net::UnixStream> for NetStream {
     fn from(io: tokio::net::UnixStream) -> Self {
         Self(Inner::Unix(io))
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<TlsStream<Self>> for NetStream {
+    fn from(io: TlsStream<Self>) -> Self {
+        Self(Inner::Tls(Box::new(io)))
     }
 }
 
@@ -130,6 +180,8 @@ impl fmt::Debug for NetStream {
             Inner::Tcp(io) => io.fmt(f),
             #[cfg(unix)]
             Inner::Unix(io) => io.fmt(f),
+            #[cfg(feature = "tls")]
+            Inner::Tls(io) => f.debug_tuple("Tls").field(io.get_ref().0).finish(),
         }
     }
 }

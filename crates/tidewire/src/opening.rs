@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use crate::{
+    deadline::Deadline,
     error::{Error, HandshakeError},
     link::Stream,
     thread::{give_read_buffer, take_read_buffer},
@@ -27,7 +28,7 @@ const LINGER_LEN_MAX: usize = 64 << 10;
 pub(crate) async fn read_request<S: Stream>(
     io: &mut S,
     limits: HandshakeLimits,
-    within: Duration,
+    deadline: Deadline,
 ) -> Result<(Request, Vec<u8>), Error> {
     let mut handshake = ServerHandshake::new(limits);
     let reading = async {
@@ -46,10 +47,10 @@ pub(crate) async fn read_request<S: Stream>(
             }
         }
     };
-    let error = match timeout(within, reading).await {
+    let error = match deadline.limit(reading).await {
         Ok(Ok(read)) => return Ok(read),
         Ok(Err(error)) => error,
-        Err(_) => HandshakeError::Timeout { within }.into(),
+        Err(late) => late.into(),
     };
     if let Error::Handshake(handshake) = &error
         && let Some(rejection) = handshake.rejection()
@@ -63,26 +64,37 @@ pub(crate) async fn read_request<S: Stream>(
 pub(crate) async fn respond<S: Stream>(io: &mut S, response: &Response) -> io::Result<()> {
     let answer = async {
         io.write_all(&response.encode()).await?;
-        io.shutdown().await?;
-        let mut left = LINGER_LEN_MAX;
-        loop {
-            let (len, buffer) = read_some(io).await?;
-            give_read_buffer(buffer);
-            left = left.saturating_sub(len);
-            if len == 0 || left == 0 {
-                return Ok(());
-            }
-        }
+        linger(io).await
     };
     // Whoever does not end its half is not waited for.
     timeout(LINGER, answer).await.unwrap_or(Ok(()))
+}
+
+/// Ends TCP in order after our last word, so that no reset eats it.
+#[cfg(feature = "tls")]
+pub(crate) async fn end<S: Stream>(io: &mut S) {
+    // There is nobody to tell of an error to: that of the handshake is what matters.
+    let _ = timeout(LINGER, linger(io)).await;
+}
+
+async fn linger<S: Stream>(io: &mut S) -> io::Result<()> {
+    io.shutdown().await?;
+    let mut left = LINGER_LEN_MAX;
+    loop {
+        let (len, buffer) = read_some(io).await?;
+        give_read_buffer(buffer);
+        left = left.saturating_sub(len);
+        if len == 0 || left == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// Sends a request and reads the response; returns what the server has sent after it.
 pub(crate) async fn request<S: Stream>(
     io: &mut S,
     mut handshake: ClientHandshake,
-    within: Duration,
+    deadline: Deadline,
 ) -> Result<(Established, Vec<u8>), Error> {
     let exchange = async {
         io.write_all(handshake.request()).await?;
@@ -101,12 +113,12 @@ pub(crate) async fn request<S: Stream>(
             }
         }
     };
-    match timeout(within, exchange).await {
+    match deadline.limit(exchange).await {
         Ok(result) => result,
-        Err(_) => Err(match handshake.handle_eof() {
+        Err(late) => Err(match handshake.handle_eof() {
             // A refusal whose body did not end: the refusal is what matters.
             refused @ HandshakeFailure::Refused(_) => refused.into(),
-            HandshakeFailure::Invalid(_) => HandshakeError::Timeout { within }.into(),
+            HandshakeFailure::Invalid(_) => late.into(),
         }),
     }
 }

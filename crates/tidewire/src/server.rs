@@ -10,11 +10,17 @@ use tidewire_proto::{
         Accept, ApiMisuse, HandshakeLimits, OriginPolicy, OriginRefused, Rejection, Request,
         Response, UpgradeRequest,
     },
+    uri::Scheme,
 };
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls;
 
+#[cfg(feature = "tls")]
+use crate::tls;
 use crate::{
     agreed::Agreed,
+    deadline::Deadline,
     error::{Error, HandshakeError},
     link::Stream,
     net_stream::NetStream,
@@ -52,6 +58,8 @@ struct Options {
     subprotocols: Vec<String>,
     #[cfg(feature = "deflate")]
     deflate: Option<DeflateConfig>,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 /// A whole opening handshake, TLS included, takes at most this long by default.
@@ -68,6 +76,8 @@ impl Server {
             subprotocols: Vec::new(),
             #[cfg(feature = "deflate")]
             deflate: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }))
     }
 
@@ -124,6 +134,22 @@ impl Server {
         self.with(|options| options.deflate = Some(config))
     }
 
+    /// Does TLS on every connection that a [`Listener`] accepts, as `config` says: with which
+    /// certificates, and whether clients must show one (RFC 6455 §10.5, §10.6).
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(self, config: Arc<rustls::ServerConfig>) -> Self {
+        self.with(|options| options.tls = Some(config))
+    }
+
+    /// Whether its listeners do TLS.
+    pub fn is_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.0.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        return false;
+    }
+
     /// Listens on an address; port 0 picks a free one.
     ///
     /// # Errors
@@ -140,7 +166,8 @@ impl Server {
         Listener { listener, server: self.clone() }
     }
 
-    /// Accepts a connection on any byte stream, by our own rules.
+    /// Accepts a connection on any byte stream, by our own rules. If it is to be TLS, it is
+    /// already.
     ///
     /// # Errors
     /// [`Error::Handshake`]; the client has got its answer by then.
@@ -156,14 +183,21 @@ impl Server {
     /// # Errors
     /// [`Error::Handshake`] where the request is wrong, or too late, or none at all; the client
     /// has got its answer by then.
-    pub async fn handshake<S: Stream>(&self, mut io: S) -> Result<Handshake<S>, Error> {
-        let options = &self.0;
-        let (request, unread) =
-            opening::read_request(&mut io, options.handshake_limits, options.handshake_timeout)
-                .await?;
+    pub async fn handshake<S: Stream>(&self, io: S) -> Result<Handshake<S>, Error> {
+        self.handshake_by(io, None, Deadline::after(self.0.handshake_timeout)).await
+    }
+
+    async fn handshake_by<S: Stream>(
+        &self,
+        mut io: S,
+        scheme: Option<Scheme>,
+        deadline: Deadline,
+    ) -> Result<Handshake<S>, Error> {
+        let limits = self.0.handshake_limits;
+        let (request, unread) = opening::read_request(&mut io, limits, deadline).await?;
         match request {
             Request::WebSocket(request) => {
-                Ok(Handshake { io, request, unread, server: self.clone() })
+                Ok(Handshake { io, request, scheme, unread, server: self.clone() })
             }
             Request::Other(other) => {
                 let rejection = other.upgrade_required();
@@ -180,8 +214,14 @@ impl Server {
     }
 
     /// What our rules say to a request: first about its Origin, then about what it offers.
-    pub(crate) fn decide(&self, request: &UpgradeRequest) -> Result<Accept, OriginRefused> {
-        self.0.origins.check(request, None)?;
+    ///
+    /// `scheme` is what is known of the client's: see [`OriginPolicy::check`].
+    pub(crate) fn decide(
+        &self,
+        request: &UpgradeRequest,
+        scheme: Option<Scheme>,
+    ) -> Result<Accept, OriginRefused> {
+        self.0.origins.check(request, scheme)?;
         let mut accept = Accept::new();
         let preferred = self.0.subprotocols.iter().map(String::as_str);
         if let Some(chosen) = request.choose_subprotocol(preferred) {
@@ -239,6 +279,7 @@ impl Default for Server {
 pub struct Handshake<S> {
     io: S,
     request: UpgradeRequest,
+    scheme: Option<Scheme>,
     unread: Vec<u8>,
     server: Server,
 }
@@ -254,7 +295,7 @@ impl<S: Stream> Handshake<S> {
     /// # Errors
     /// [`HandshakeError::Origin`], after the client has got its 403.
     pub async fn accept(mut self) -> Result<WebSocket<S>, Error> {
-        match self.server.decide(&self.request) {
+        match self.server.decide(&self.request, self.scheme) {
             Ok(accept) => self.accept_with(&accept).await,
             Err(refused) => {
                 let rejection = Rejection::from(&refused);
@@ -362,19 +403,29 @@ impl Pending {
         self.peer_addr
     }
 
-    /// Does the opening handshake by the [`Server`]'s rules.
+    /// Does TLS, where the [`Server`] has it, and the opening handshake by its rules.
     ///
     /// # Errors
     /// As [`Server::accept`].
     pub async fn upgrade(self) -> Result<WebSocket, Error> {
-        self.server.accept(NetStream::from(self.io)).await
+        self.handshake().await?.accept().await
     }
 
-    /// Reads the opening handshake, and leaves the decision to the caller.
+    /// Does TLS, where the [`Server`] has it, and reads the opening handshake, and leaves the
+    /// decision to the caller.
     ///
     /// # Errors
-    /// As [`Server::handshake`].
+    /// As [`Server::handshake`], and [`HandshakeError::Tls`].
     pub async fn handshake(self) -> Result<Handshake<NetStream>, Error> {
-        self.server.handshake(NetStream::from(self.io)).await
+        let deadline = Deadline::after(self.server.0.handshake_timeout);
+        let io = NetStream::from(self.io);
+        #[cfg(feature = "tls")]
+        let io = match &self.server.0.tls {
+            Some(config) => deadline.limit(tls::accept(config, io)).await??,
+            None => io,
+        };
+        // Behind a proxy that ends TLS, plain TCP says nothing of the scheme.
+        let scheme = io.is_tls().then_some(Scheme::Wss);
+        self.server.handshake_by(io, scheme, deadline).await
     }
 }

@@ -2,6 +2,8 @@
 #![cfg(test)]
 #![allow(unreachable_pub, missing_docs, reason = "a test binary has no outside")]
 
+#[cfg(feature = "tls")]
+mod certificates;
 mod corking;
 mod halves;
 #[cfg(feature = "hyper")]
@@ -11,3 +13,5 @@ mod lifecycle;
 mod openings;
 mod pipe;
 mod streaming;
+#[cfg(feature = "tls")]
+mod tls;
