@@ -2,7 +2,7 @@
 
 use std::{fmt, io, sync::Arc};
 
-use tidewire_proto::{CloseCode, CloseFrame, Outgoing, ReadyState, SendError};
+use tidewire_proto::{CloseCode, CloseFrame, Outcome, Outgoing, ReadyState, SendError};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -48,6 +48,7 @@ trait Outbound: Send + Sync {
     fn close(self: Arc<Self>, frame: Result<CloseFrame, SendError>) -> Result<(), Error>;
     fn buffered(&self) -> usize;
     fn ready_state(&self) -> ReadyState;
+    fn close_info(&self) -> Option<Outcome>;
     fn room(&self) -> &tokio::sync::Notify;
     fn schedule(self: Arc<Self>);
 }
@@ -90,6 +91,10 @@ impl<S: Stream> Outbound for Link<S> {
 
     fn ready_state(&self) -> ReadyState {
         self.lock().conn.ready_state()
+    }
+
+    fn close_info(&self) -> Option<Outcome> {
+        self.lock().conn.outcome().cloned()
     }
 
     fn room(&self) -> &tokio::sync::Notify {
@@ -200,6 +205,11 @@ impl Sender {
     /// How far the connection has come.
     pub fn ready_state(&self) -> ReadyState {
         self.0.0.ready_state()
+    }
+
+    /// What was said of the end, from the first Close frame on: both codes, and who began.
+    pub fn close_info(&self) -> Option<Outcome> {
+        self.0.0.close_info()
     }
 }
 

@@ -1,0 +1,185 @@
+//! A server for trying things out: the chat room at `/`, as a page and as a WebSocket.
+//!
+//! Open to everybody who reaches it, and to every page in their browsers, whatever its Origin.
+
+use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::StatusCode;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tidewire::{
+    HandshakeError, Limits, Server, WebSocket,
+    hyper::{Body, Handshake, Stream},
+    proto::{
+        CloseFrame,
+        handshake::{ApiMisuse, OriginPolicy, Rejection},
+    },
+};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, watch},
+    time::timeout,
+};
+use tracing::{debug, info, warn};
+
+use crate::{
+    chat::{self, ChatLimits, Room, SUBPROTOCOL},
+    listen::Listeners,
+    pages,
+};
+
+/// Connections that are accepted and wait for their task. Beyond, the kernel's queue fills.
+const ACCEPTED_MAX: usize = 64;
+
+/// How long a client may take for the head of a request, the first and each further one.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a stop may take: a little more than a closing handshake.
+const STOP_WITHIN: Duration = Duration::from_secs(6);
+
+/// Everything that the connections share.
+struct Shared {
+    room: Room,
+    server: Server,
+    /// Every task holds one; when the last one has ended, so have they.
+    alive: mpsc::WeakSender<Infallible>,
+}
+
+/// Serves until `stop` is ready; then every WebSocket is closed with 1001, and this returns once
+/// they have ended, or 6 s later. The `epoch` tells this run's room from the last one's.
+pub async fn serve(listeners: Listeners, epoch: String, stop: impl Future<Output = ()>) {
+    let limits = ChatLimits::default();
+    let message_len_max = limits.message_len_max;
+    let server = Server::new()
+        .limits(Limits { message_len_max, ..Limits::default() })
+        // On purpose: this server is for trying things out.
+        .origins(OriginPolicy::Any)
+        .subprotocols([SUBPROTOCOL]);
+    let (alive, mut all_ended) = mpsc::channel(1);
+    let room = Room::new(limits, epoch);
+    let shared = Arc::new(Shared { room, server, alive: alive.downgrade() });
+    let (stopping, stopped) = watch::channel(());
+    let (accepted, mut connections) = mpsc::channel(ACCEPTED_MAX);
+    listeners.accept_into(&accepted);
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            Some((io, peer)) = connections.recv() => {
+                let (shared, alive) = (Arc::clone(&shared), alive.clone());
+                let stopped = stopped.clone();
+                tokio::spawn(async move {
+                    speak_http(io, peer, shared, stopped).await;
+                    drop(alive);
+                });
+            }
+        }
+    }
+    drop(connections); // which ends the accepting
+    drop(stopping);
+    shared.room.close();
+    drop(alive);
+    if timeout(STOP_WITHIN, all_ended.recv()).await.is_err() {
+        warn!("some connections have not ended within {STOP_WITHIN:?}");
+    }
+}
+
+/// One connection, until it ends or has become a WebSocket.
+async fn speak_http(
+    io: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    mut stopped: watch::Receiver<()>,
+) {
+    let service = service_fn(|request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(answer(request, peer, &shared)) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let result = tokio::select! {
+        result = &mut connection => result,
+        _ = stopped.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        debug!(%peer, "HTTP ended: {error}");
+    }
+}
+
+fn answer(
+    mut request: http::Request<Incoming>,
+    peer: SocketAddr,
+    shared: &Arc<Shared>,
+) -> http::Response<Body> {
+    match tidewire::hyper::handshake(&mut request, &shared.server) {
+        Ok(handshake) => enter(handshake, peer, shared).unwrap_or_else(|misuse| {
+            warn!(%peer, "cannot answer: {misuse}");
+            pages::sentence(StatusCode::INTERNAL_SERVER_ERROR, "This was not meant to happen.")
+        }),
+        Err(refused) => match refused.error() {
+            HandshakeError::NotWebSocket => pages::page(&request),
+            error => {
+                info!(%peer, "handshake refused: {error}");
+                refused.into_response()
+            }
+        },
+    }
+}
+
+fn enter(
+    handshake: Handshake,
+    peer: SocketAddr,
+    shared: &Arc<Shared>,
+) -> Result<http::Response<Body>, ApiMisuse> {
+    let request = handshake.request();
+    if request.path() != "/" {
+        info!(%peer, path = request.path(), "handshake refused: no such room");
+        return handshake
+            .reject(&Rejection::new(404, "There is no room here; there is one at /.")?);
+    }
+    if shared.room.is_full() {
+        info!(%peer, "handshake refused: the room is full");
+        let full = Rejection::new(503, "The room is full.")?.header("Retry-After", "10")?;
+        return handshake.reject(&full);
+    }
+    let origin = request.origin().map(str::to_owned);
+    let (response, socket) = match handshake.accept() {
+        Ok(accepted) => accepted,
+        Err(refused) => return Ok(refused.into_response()),
+    };
+    let (shared, alive) = (Arc::clone(shared), shared.alive.upgrade());
+    tokio::spawn(async move {
+        match socket.await {
+            Ok(ws) => take_part(ws, origin, peer, &shared).await,
+            Err(error) => info!(%peer, "gone before it was open: {error}"),
+        }
+        drop(alive);
+    });
+    Ok(response)
+}
+
+/// Offers of other subprotocols are left unanswered: such a client is a bare one.
+async fn take_part(
+    ws: WebSocket<Stream>,
+    origin: Option<String>,
+    peer: SocketAddr,
+    shared: &Shared,
+) {
+    let subprotocol = ws.subprotocol().unwrap_or("none").to_owned();
+    info!(%peer, origin = origin.as_deref().unwrap_or("none"), subprotocol, "open");
+    let (result, outcome) = chat::run(ws, &shared.room).await;
+    if let Err(error) = result {
+        warn!(%peer, "error: {error}");
+    }
+    // Without a Close frame it ended as 1006 (RFC 6455 §7.1.5).
+    let outcome = outcome.unwrap_or_default();
+    let ours = outcome.sent.as_ref().map_or("", CloseFrame::reason);
+    info!(%peer, code = outcome.code().get(), reason = outcome.reason(), ours, "close");
+}

@@ -1,0 +1,15 @@
+//! Listeners, pages and rooms: the part of tidewire that touches the world.
+//!
+//! So far there is [`dev`]: a server for trying things out, with a chat room at `/` and a page to
+//! chat with. It is open to everybody who reaches it, and says so.
+//!
+//! HTTP is hyper's; what happens after the `101` is the library's. Nothing here knows the command
+//! line, and nothing here ends the process.
+#![forbid(unsafe_code)]
+
+pub mod chat;
+pub mod dev;
+mod listen;
+mod pages;
+
+pub use listen::{ListenError, Listeners};
