@@ -73,6 +73,14 @@ impl Endpoint {
         Self { conn, cx, seen: Vec::new(), carry: Vec::new() }
     }
 
+    /// The same connection, as yet unused, with compression.
+    #[cfg(feature = "deflate")]
+    pub fn set_deflate(&mut self, params: tidewire_proto::DeflateParams) {
+        let config = Arc::clone(self.conn.config());
+        self.conn =
+            Connection::new(self.conn.role(), config, self.cx.now).with_deflate(Some(params));
+    }
+
     /// Hands in bytes as one read, through `read_target` where that is offered.
     pub fn read(&mut self, mut bytes: &[u8]) {
         while self.carry.is_empty()

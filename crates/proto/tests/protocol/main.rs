@@ -11,4 +11,6 @@
 
 mod closing;
 mod common;
+#[cfg(feature = "deflate")]
+mod compression;
 mod frames;
