@@ -1,4 +1,4 @@
-use alloc::{format, string::ToString as _, vec};
+use alloc::{format, vec};
 
 use proptest::prelude::*;
 
