@@ -5,12 +5,15 @@
 //! cargo run --release -p tidewire --example echo_client -- --autobahn ws://127.0.0.1:9001
 //! ```
 //!
-//! `--deflate` offers compression (RFC 7692). With `--autobahn`, the URL is that of a fuzzing server of the Autobahn Testsuite, whose cases
-//! are walked one by one.
+//! `--deflate` offers compression (RFC 7692). `--insecure` takes any certificate for that of the
+//! server. With `--autobahn`, the URL is that of a fuzzing server of the Autobahn Testsuite, whose
+//! cases are walked one by one.
 
-use tidewire::{Client, DeflateConfig, Error, Limits, Message};
+use std::sync::Arc;
 
-const USAGE: &str = "usage: echo_client [--autobahn] [--deflate] URL";
+use tidewire::{Client, DeflateConfig, Error, Limits, Message, tls};
+
+const USAGE: &str = "usage: echo_client [--autobahn] [--deflate] [--insecure] URL";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,6 +26,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         match &*arg {
             "--autobahn" => autobahn = true,
             "--deflate" => client = client.deflate(DeflateConfig::default()),
+            "--insecure" => client = client.tls(Arc::new(tls::unverified_client_config()?)),
             _ if arg.starts_with('-') || url.is_some() => return Err(USAGE.into()),
             _ => url = Some(arg),
         }

@@ -158,9 +158,8 @@ impl Client {
 
     /// How to do TLS for `wss:`: whom to trust, which certificate to show, which cryptography.
     ///
-    /// By default, the operating system's roots are trusted. The cryptography is that of the
-    /// process's default [`CryptoProvider`](rustls::crypto::CryptoProvider), else of the feature
-    /// `ring`, else of `aws-lc-rs`.
+    /// By default, the operating system's roots are trusted. The module [`tls`](crate::tls) says
+    /// why, and which cryptography is chosen.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(self, config: Arc<rustls::ClientConfig>) -> Self {

@@ -70,7 +70,7 @@ mod stream_sink;
 mod streaming;
 mod thread;
 #[cfg(feature = "tls")]
-mod tls;
+pub mod tls;
 mod unread;
 mod websocket;
 

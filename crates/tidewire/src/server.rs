@@ -136,6 +136,7 @@ impl Server {
 
     /// Does TLS on every connection that a [`Listener`] accepts, as `config` says: with which
     /// certificates, and whether clients must show one (RFC 6455 §10.5, §10.6).
+    /// [`tls::server_config`](crate::tls::server_config) makes one from PEM files.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(self, config: Arc<rustls::ServerConfig>) -> Self {

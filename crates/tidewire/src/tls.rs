@@ -15,6 +15,7 @@
 
 use std::{
     io,
+    path::Path,
     sync::{Arc, OnceLock},
 };
 
@@ -22,12 +23,15 @@ use tidewire_proto::uri::Host;
 use tokio_rustls::{
     TlsAcceptor, TlsConnector, TlsStream,
     rustls::{
-        self, ClientConfig, RootCertStore, ServerConfig, crypto::CryptoProvider,
-        pki_types::ServerName,
+        self, ClientConfig, RootCertStore, ServerConfig,
+        crypto::CryptoProvider,
+        pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
     },
 };
 
 use crate::{error::HandshakeError, net_stream::NetStream, opening};
+
+mod unverified;
 
 /// What we speak over TLS (RFC 7301), as far as a default configuration says so.
 const ALPN_HTTP1: &[u8] = b"http/1.1";
@@ -114,8 +118,56 @@ fn load_config() -> io::Result<ClientConfig> {
     Ok(config)
 }
 
-/// The cryptography for who brings no configuration; see the module.
-fn provider() -> io::Result<Arc<CryptoProvider>> {
+/// A configuration for [`Server::tls`](crate::Server::tls) from two PEM files: a chain of
+/// certificates, the server's own first, and its private key.
+///
+/// # Errors
+/// If a file cannot be read, or the two do not fit; the message names the file.
+pub fn server_config(
+    certificates: impl AsRef<Path>,
+    key: impl AsRef<Path>,
+) -> io::Result<ServerConfig> {
+    let (certificates, key) = (certificates.as_ref(), key.as_ref());
+    let chain = CertificateDer::pem_file_iter(certificates)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unreadable(certificates, &error))?;
+    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, &error))?;
+    let mut config = ServerConfig::builder_with_provider(provider()?)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key_der)
+        .map_err(|error| unreadable(certificates, &error))?;
+    config.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
+    Ok(config)
+}
+
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()))
+}
+
+/// A configuration for [`Client::tls`](crate::Client::tls) that takes any certificate for that of
+/// the server. Whoever sits between can read and change everything: for tests alone.
+///
+/// # Errors
+/// If there is no cryptography; see the [module](self).
+pub fn unverified_client_config() -> io::Result<ClientConfig> {
+    let provider = provider()?;
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(unverified::Unverified(provider)))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
+    Ok(config)
+}
+
+/// The cryptography for who brings no configuration, chosen as the [module](self) says.
+///
+/// # Errors
+/// If there is none.
+pub fn provider() -> io::Result<Arc<CryptoProvider>> {
     if let Some(installed) = CryptoProvider::get_default() {
         return Ok(Arc::clone(installed));
     }

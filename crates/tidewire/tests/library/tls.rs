@@ -6,6 +6,7 @@ use tidewire::{
     Client, CloseCode, Error, HandshakeError, Listener, Message, Server, WebSocket,
     proto::handshake::accept_key,
     rustls::{ClientConfig, ServerConfig, pki_types::ServerName},
+    tls,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -100,6 +101,34 @@ async fn who_is_not_trusted() {
         let error = tls_error(client.connect(&format!("wss://localhost:{port}/")).await);
         assert!(error.to_string().contains(says), "{what}: {error}");
         server.await.unwrap().unwrap_err();
+    }
+}
+
+/// What the echo server is started with, and what its client's `--insecure` does.
+#[tokio::test]
+async fn configurations_from_files_and_for_tests() {
+    let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (certificates, key) = (dir.join("certificates.pem"), dir.join("key.pem"));
+    let made = rcgen::generate_simple_self_signed(["nobody".into()]).unwrap();
+    std::fs::write(&certificates, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+
+    let config = tls::server_config(&certificates, &key).unwrap();
+    let (listener, port) = listen(Server::new(), config).await;
+    let server = accept(listener);
+    let client = client(tls::unverified_client_config().unwrap());
+    client.connect(&format!("wss://localhost:{port}/")).await.unwrap();
+    server.await.unwrap().unwrap();
+
+    let missing = dir.join("missing.pem");
+    let rows = [
+        (&missing, &key, "missing.pem"),
+        (&key, &key, "key.pem"),
+        (&certificates, &certificates, "certificates.pem"),
+    ];
+    for (certificates, key, names) in rows {
+        let error = tls::server_config(certificates, key).unwrap_err();
+        assert!(error.to_string().contains(names), "{error}");
     }
 }
 
