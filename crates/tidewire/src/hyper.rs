@@ -143,6 +143,13 @@ impl Handshake {
         }
     }
 
+    /// The same under other rules.
+    #[cfg(feature = "axum")]
+    pub(crate) fn under(mut self, change: impl FnOnce(Server) -> Server) -> Self {
+        self.server = change(self.server);
+        self
+    }
+
     /// What the client asks for.
     pub const fn request(&self) -> &UpgradeRequest {
         &self.request

@@ -52,6 +52,8 @@
 #![forbid(unsafe_code)]
 
 mod agreed;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod client;
 mod deadline;
 mod error;

@@ -49,8 +49,8 @@ use crate::{
 /// at all.
 ///
 /// # Dropping
-/// A connection that is dropped while open says 1001 (going away), if the socket takes it at
-/// once, and ends TCP. To wait for the peer, [`close`](Self::close) it.
+/// A connection that is dropped while open says 1001 (going away), or 1011 (internal error) by a
+/// panic, if the socket takes it at once, and ends TCP. To wait for the peer, [`close`](Self::close) it.
 pub struct WebSocket<S: Stream = NetStream> {
     link: Arc<Link<S>>,
     unread: Unread,
@@ -501,8 +501,13 @@ fn poll_timer<S: Stream>(
 impl<S: Stream> Drop for WebSocket<S> {
     fn drop(&mut self) {
         let mut inner = self.link.lock();
+        let code = if std::thread::panicking() {
+            CloseCode::INTERNAL_ERROR
+        } else {
+            CloseCode::GOING_AWAY
+        };
         if inner.is_open()
-            && let Ok(close) = CloseFrame::new(CloseCode::GOING_AWAY, "")
+            && let Ok(close) = CloseFrame::new(code, "")
         {
             // It is open, so it takes a Close.
             let _ = with_context(|cx| inner.conn.close(cx, close));

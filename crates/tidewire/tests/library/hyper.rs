@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use ::hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use bytes::Bytes;
-use h2::{Reason, client::SendRequest, ext::Protocol};
+use h2::{Reason, client::SendRequest};
 use http::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tidewire::{
@@ -14,7 +14,10 @@ use tidewire::{
 };
 use tokio::{io::duplex, sync::mpsc};
 
-use crate::pipe::masked;
+use crate::{
+    extended::{self, connect, connect_to},
+    pipe::masked,
+};
 
 type Answer = Result<(Response<Body>, Upgrading), Refused>;
 type End = Result<Option<CloseCode>, Error>;
@@ -52,14 +55,7 @@ async fn serve(
             .initial_connection_window_size(CONNECTION_WINDOW_LEN);
         builder.serve_connection(TokioIo::new(io), service).await
     });
-    let (mut requests, connection) = h2::client::handshake(client).await.unwrap();
-    tokio::spawn(connection);
-    // The server's settings arrive with its first frame; a ready request may be sent before.
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-    assert!(requests.is_extended_connect_protocol_enabled(), "T1 (RFC 8441 §3)");
-    requests = requests.ready().await.unwrap();
+    let requests = extended::client(client).await;
     (requests, ended)
 }
 
@@ -73,23 +69,6 @@ async fn echo(socket: Upgrading) -> End {
 
 fn by_the_rules(mut request: Request<Incoming>) -> Answer {
     tidewire::hyper::accept(&mut request, &Server::new().subprotocols(["chat"]))
-}
-
-fn connect(protocol: &'static str, fields: &[(&'static str, &str)]) -> Request<()> {
-    let mut request = connect_to("/chat");
-    request.extensions_mut().insert(Protocol::from_static(protocol));
-    for (name, value) in fields {
-        request.headers_mut().append(*name, value.parse().unwrap());
-    }
-    request
-}
-
-fn connect_to(path: &str) -> Request<()> {
-    Request::connect(format!("https://example.com{path}"))
-        .extension(Protocol::from_static("websocket"))
-        .header("sec-websocket-version", "13")
-        .body(())
-        .unwrap()
 }
 
 /// T1, T3: the setting is announced; neither Key nor Accept; then frames, and an end in order.

@@ -2,9 +2,13 @@
 #![cfg(test)]
 #![allow(unreachable_pub, missing_docs, reason = "a test binary has no outside")]
 
+#[cfg(feature = "axum")]
+mod axum;
 #[cfg(feature = "tls")]
 mod certificates;
 mod corking;
+#[cfg(feature = "hyper")]
+mod extended;
 mod halves;
 #[cfg(feature = "hyper")]
 mod hyper;
