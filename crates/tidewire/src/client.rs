@@ -2,28 +2,22 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use tidewire_proto::{
-    Config, Limits, Role, Timeouts,
-    handshake::{ClientHandshake, ClientRequest, HandshakeLimits},
-    uri::{Scheme, Uri},
-};
 #[cfg(feature = "deflate")]
-use tidewire_proto::{DeflateConfig, DeflateParams, handshake::Established};
-use tokio::net::TcpStream;
+use tidewire_proto::DeflateConfig;
+use tidewire_proto::{
+    Config, Limits, Timeouts,
+    handshake::{ClientRequest, HandshakeLimits},
+    uri::Uri,
+};
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls;
 
-#[cfg(feature = "tls")]
-use crate::tls;
 use crate::{
-    agreed::Agreed,
-    deadline::Deadline,
     error::{Error, HandshakeError},
-    link::Stream,
-    net_stream::NetStream,
-    opening,
     websocket::WebSocket,
 };
+
+mod connecting;
 
 /// Connects with the defaults.
 ///
@@ -56,6 +50,7 @@ struct Options {
     handshake_limits: HandshakeLimits,
     handshake_timeout: Duration,
     connect_timeout: Duration,
+    redirect_count_max: usize,
     #[cfg(feature = "deflate")]
     deflate: Option<DeflateConfig>,
     #[cfg(feature = "tls")]
@@ -79,6 +74,7 @@ impl Client {
             handshake_limits: HandshakeLimits::default(),
             handshake_timeout: HANDSHAKE_TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
+            redirect_count_max: 0,
             #[cfg(feature = "deflate")]
             deflate: None,
             #[cfg(feature = "tls")]
@@ -166,97 +162,14 @@ impl Client {
         self.with(|options| options.tls = Some(config))
     }
 
-    /// Connects to a `ws:` or `wss:` URI.
+    /// Follows up to `count_max` redirects (RFC 9110 §15.4). Default: 0, so that a redirect is a
+    /// refusal.
     ///
-    /// # Errors
-    /// [`Error::Handshake`] with what is wrong with the URI, or what the server answered;
-    /// [`Error::Io`] if it cannot be reached.
-    ///
-    /// # Cancel safety
-    /// Dropping the future ends the attempt.
-    pub async fn connect(&self, uri: &str) -> Result<WebSocket, Error> {
-        let uri: Uri = uri.parse().map_err(HandshakeError::Uri)?;
-        let within = self.0.connect_timeout;
-        let address = (uri.host().to_string(), uri.port());
-        let connecting = TcpStream::connect((address.0.trim_matches(['[', ']']), address.1));
-        let io = tokio::time::timeout(within, connecting)
-            .await
-            .map_err(|_| HandshakeError::Timeout { within })??;
-        io.set_nodelay(true)?;
-        let deadline = Deadline::after(self.0.handshake_timeout);
-        let io = self.secure(NetStream::from(io), &uri, deadline).await?;
-        self.handshake_by(io, uri, deadline).await
-    }
-
-    /// Does TLS where the URI asks for it (RFC 6455 §4.1: "if /secure/ is true, the client MUST
-    /// perform a TLS handshake over the connection after opening the connection and before
-    /// sending the handshake data").
-    async fn secure(
-        &self,
-        io: NetStream,
-        uri: &Uri,
-        deadline: Deadline,
-    ) -> Result<NetStream, HandshakeError> {
-        if uri.scheme() == Scheme::Ws {
-            return Ok(io);
-        }
-        #[cfg(feature = "tls")]
-        return deadline.limit(tls::connect(self.0.tls.as_ref(), io, uri.host())).await?;
-        #[cfg(not(feature = "tls"))]
-        return deadline.limit(async { Err(HandshakeError::no_tls()) }).await?;
-    }
-
-    /// Does the opening handshake on any byte stream. For a `wss:` URI, TLS has been done on it.
-    ///
-    /// # Errors
-    /// As [`connect`](Self::connect).
-    pub async fn handshake<S: Stream>(&self, io: S, uri: &str) -> Result<WebSocket<S>, Error> {
-        let uri = uri.parse().map_err(HandshakeError::Uri)?;
-        self.handshake_by(io, uri, Deadline::after(self.0.handshake_timeout)).await
-    }
-
-    async fn handshake_by<S: Stream>(
-        &self,
-        mut io: S,
-        uri: Uri,
-        deadline: Deadline,
-    ) -> Result<WebSocket<S>, Error> {
-        let request = self.request(uri)?;
-        let mut nonce = [0; 16];
-        getrandom::fill(&mut nonce).map_err(std::io::Error::other)?;
-        let handshake = ClientHandshake::new(request, nonce, self.0.handshake_limits);
-        let (established, unread) =
-            opening::request(&mut io, handshake, deadline).await.map_err(|error| match error {
-                #[cfg(feature = "tls")]
-                Error::Io(error) if tls::is_alert(&error) => HandshakeError::Tls(error).into(),
-                other => other,
-            })?;
-        let agreed = Agreed::new(established.subprotocol());
-        #[cfg(feature = "deflate")]
-        let agreed = Agreed { deflate: self.verify(&established)?, ..agreed };
-        Ok(WebSocket::new(io, Role::Client, Arc::clone(&self.0.config), agreed, &unread))
-    }
-
-    /// What the server's answer says about compression.
-    #[cfg(feature = "deflate")]
-    fn verify(&self, established: &Established) -> Result<Option<DeflateParams>, HandshakeError> {
-        let Some(deflate) = &self.0.deflate else { return Ok(None) };
-        deflate.verify(established.extensions()).map_err(HandshakeError::Deflate)
-    }
-
-    fn request(&self, uri: Uri) -> Result<ClientRequest, HandshakeError> {
-        let mut request = ClientRequest::new(uri);
-        for (name, value) in &self.0.headers {
-            request = request.header(name, value).map_err(HandshakeError::Misuse)?;
-        }
-        for subprotocol in &self.0.subprotocols {
-            request = request.subprotocol(subprotocol).map_err(HandshakeError::Misuse)?;
-        }
-        #[cfg(feature = "deflate")]
-        for offer in self.0.deflate.iter().flat_map(DeflateConfig::offers) {
-            request = request.extension(offer);
-        }
-        Ok(request.require_subprotocol(self.0.subprotocol_required))
+    /// From `wss` to `ws` none is followed, and to another origin the request goes without
+    /// `Authorization`, `Cookie`, `Host` and user info.
+    #[must_use]
+    pub fn redirects(self, count_max: usize) -> Self {
+        self.with(|options| options.redirect_count_max = count_max)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {

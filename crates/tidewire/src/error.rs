@@ -7,8 +7,8 @@ use tidewire_proto::NegotiationError;
 use tidewire_proto::{
     CloseCode, Failure, LimitExceeded, Outcome, ProtocolViolation, SendError, TimeoutKind,
     handshake::{
-        ApiMisuse, HandshakeFailure, OriginRefused, Rejection, RequestError, Response,
-        ResponseError,
+        ApiMisuse, HandshakeFailure, OriginRefused, RedirectRefused, Rejection, RequestError,
+        Response, ResponseError,
     },
     uri::UriError,
 };
@@ -75,6 +75,15 @@ pub enum HandshakeError {
     /// TLS failed: a certificate that is not trusted, a protocol that is not spoken, an alert of
     /// the peer. The [`source`](std::error::Error::source) knows more, often a `rustls::Error`.
     Tls(io::Error),
+    /// The server, or the proxy, cannot be reached.
+    Connect {
+        /// Host and port, or the path of the socket.
+        target: String,
+        /// What the system says, or [`TimedOut`](io::ErrorKind::TimedOut).
+        error: io::Error,
+    },
+    /// A redirect is not followed, though redirects are.
+    Redirect(RedirectRefused),
     /// It took too long, TLS included.
     Timeout {
         /// What was allowed.
@@ -118,6 +127,8 @@ impl fmt::Display for HandshakeError {
             Self::NotUpgradable => f.write_str("the HTTP server does not hand over its connection"),
             Self::Origin(refused) => refused.fmt(f),
             Self::Misuse(misuse) => misuse.fmt(f),
+            Self::Connect { target, error } => write!(f, "cannot connect to {target}: {error}"),
+            Self::Redirect(refused) => refused.fmt(f),
             Self::Tls(error) => write!(f, "the TLS handshake failed: {error}"),
             Self::Timeout { within } => {
                 write!(f, "the opening handshake took longer than {within:?}")
@@ -136,6 +147,8 @@ impl std::error::Error for HandshakeError {
             Self::Request(error) => Some(error),
             Self::Origin(refused) => Some(refused),
             Self::Misuse(misuse) => Some(misuse),
+            Self::Connect { error, .. } => Some(error),
+            Self::Redirect(refused) => Some(refused),
             Self::Tls(error) => Some(error),
             Self::Refused(_) | Self::NotWebSocket | Self::NotUpgradable | Self::Timeout { .. } => {
                 None

@@ -56,6 +56,7 @@ mod agreed;
 pub mod axum;
 mod client;
 mod deadline;
+mod dialing;
 mod error;
 mod flusher;
 #[cfg(feature = "hyper")]

@@ -6,6 +6,7 @@
 mod axum;
 #[cfg(feature = "tls")]
 mod certificates;
+mod connecting;
 mod corking;
 #[cfg(feature = "hyper")]
 mod extended;
@@ -16,6 +17,7 @@ mod lifecycle;
 #[cfg(feature = "hyper")]
 mod openings;
 mod pipe;
+mod raw;
 mod streaming;
 #[cfg(feature = "tls")]
 mod tls;

@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use tidewire::{
     Client, CloseCode, Error, HandshakeError, Listener, Message, Server, WebSocket,
-    proto::handshake::accept_key,
+    proto::handshake::{RedirectRefused, Rejection, accept_key},
     rustls::{ClientConfig, ServerConfig, pki_types::ServerName},
     tls,
 };
@@ -179,6 +179,24 @@ async fn h11_tls_counts_in_the_handshake() {
         matches!(*error, HandshakeError::Timeout { within } if within == Duration::from_secs(10)),
         "{error:?}"
     );
+}
+
+/// C9: what was to be secret does not travel in the clear.
+#[tokio::test]
+async fn c9_no_redirect_out_of_tls() {
+    let authority = Authority::new();
+    let (listener, port) = listen(Server::new(), authority.server()).await;
+    let server = tokio::spawn(async move {
+        let handshake = listener.accept().await.unwrap().handshake().await.unwrap();
+        let to = format!("http://localhost:{port}/");
+        let redirect = Rejection::new(302, "There.").unwrap().header("location", to).unwrap();
+        handshake.reject(&redirect).await.unwrap();
+    });
+    let client = client(authority.client()).redirects(1);
+    let error = client.connect(&format!("wss://localhost:{port}/")).await.unwrap_err();
+    let Error::Handshake(error) = error else { panic!("{error:?}") };
+    assert!(matches!(*error, HandshakeError::Redirect(RedirectRefused::Insecure)), "{error:?}");
+    server.await.unwrap();
 }
 
 /// K10: TCP ends, TLS does not: anybody could have done that. 1006, and never a clean end.

@@ -1,0 +1,191 @@
+//! [`Client::connect`]: from a URI to a connection.
+
+use std::{future::Future, io, sync::Arc};
+
+#[cfg(feature = "deflate")]
+use tidewire_proto::{DeflateConfig, DeflateParams, handshake::Established};
+use tidewire_proto::{
+    Role,
+    handshake::{ClientHandshake, ClientRequest},
+    uri::{Host, Scheme, Uri},
+};
+
+use super::Client;
+#[cfg(feature = "tls")]
+use crate::tls;
+use crate::{
+    agreed::Agreed,
+    deadline::Deadline,
+    dialing::dial,
+    error::{Error, HandshakeError},
+    link::Stream,
+    net_stream::NetStream,
+    opening,
+    websocket::WebSocket,
+};
+
+impl Client {
+    /// Connects to a `ws:` or `wss:` URI.
+    ///
+    /// A host with several addresses is reached by whichever answers first (RFC 8305): each is
+    /// given 250 ms before the next is tried beside it.
+    ///
+    /// # Errors
+    /// [`Error::Handshake`] with what is wrong with the URI, why the server cannot be reached, or
+    /// what it answered; [`Error::Io`] if the connection broke meanwhile.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the attempt.
+    pub async fn connect(&self, uri: &str) -> Result<WebSocket, Error> {
+        let uri = uri.parse().map_err(HandshakeError::Uri)?;
+        let mut request = self.request(uri)?;
+        let mut redirects_left = self.0.redirect_count_max;
+        loop {
+            let refused = match self.attempt(request.clone()).await {
+                Err(Error::Handshake(refused)) if redirects_left > 0 => refused,
+                result => return result,
+            };
+            let Some(location) = location(&refused) else { return Err(Error::Handshake(refused)) };
+            redirects_left -= 1;
+            request = request.redirect(&location).map_err(HandshakeError::Redirect)?;
+        }
+    }
+
+    /// Connects by a Unix socket. The URI says what to ask for, and whether to do TLS; its host
+    /// and port are for the `Host` header alone.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect). Redirects are not followed: they do not lead to this socket.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the attempt.
+    #[cfg(unix)]
+    pub async fn connect_unix(
+        &self,
+        path: impl AsRef<std::path::Path>,
+        uri: &str,
+    ) -> Result<WebSocket, Error> {
+        let uri: Uri = uri.parse().map_err(HandshakeError::Uri)?;
+        let request = self.request(uri)?;
+        let path = path.as_ref();
+        let connecting = tokio::net::UnixStream::connect(path);
+        let io = self.in_time(path.display().to_string(), connecting).await?;
+        self.secure_and_handshake(io.into(), request).await
+    }
+
+    /// Does the opening handshake on any byte stream. For a `wss:` URI, TLS has been done on it.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect). Redirects are not followed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the stream.
+    pub async fn handshake<S: Stream>(&self, io: S, uri: &str) -> Result<WebSocket<S>, Error> {
+        let request = self.request(uri.parse().map_err(HandshakeError::Uri)?)?;
+        self.handshake_by(io, request, Deadline::after(self.0.handshake_timeout)).await
+    }
+
+    async fn attempt(&self, request: ClientRequest) -> Result<WebSocket, Error> {
+        let (host, port) = (request.uri().host(), request.uri().port());
+        let io = self.reach(host, port).await?;
+        self.secure_and_handshake(io, request).await
+    }
+
+    async fn reach(&self, host: &Host, port: u16) -> Result<NetStream, HandshakeError> {
+        Ok(self.in_time(format!("{host}:{port}"), dial(host, port)).await?.into())
+    }
+
+    /// What `connecting` to `target` returns, if it does so within the time for it.
+    async fn in_time<T>(
+        &self,
+        target: String,
+        connecting: impl Future<Output = io::Result<T>>,
+    ) -> Result<T, HandshakeError> {
+        let within = self.0.connect_timeout;
+        let result = tokio::time::timeout(within, connecting).await.unwrap_or_else(|_| {
+            Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {within:?}")))
+        });
+        result.map_err(|error| HandshakeError::Connect { target, error })
+    }
+
+    async fn secure_and_handshake(
+        &self,
+        io: NetStream,
+        request: ClientRequest,
+    ) -> Result<WebSocket, Error> {
+        let deadline = Deadline::after(self.0.handshake_timeout);
+        let io = self.secure(io, request.uri(), deadline).await?;
+        self.handshake_by(io, request, deadline).await
+    }
+
+    /// Does TLS where the URI asks for it (RFC 6455 §4.1: "if /secure/ is true, the client MUST
+    /// perform a TLS handshake over the connection after opening the connection and before
+    /// sending the handshake data").
+    async fn secure(
+        &self,
+        io: NetStream,
+        uri: &Uri,
+        deadline: Deadline,
+    ) -> Result<NetStream, HandshakeError> {
+        if uri.scheme() == Scheme::Ws {
+            return Ok(io);
+        }
+        #[cfg(feature = "tls")]
+        return deadline.limit(tls::connect(self.0.tls.as_ref(), io, uri.host())).await?;
+        #[cfg(not(feature = "tls"))]
+        return deadline.limit(async { Err(HandshakeError::no_tls()) }).await?;
+    }
+
+    async fn handshake_by<S: Stream>(
+        &self,
+        mut io: S,
+        request: ClientRequest,
+        deadline: Deadline,
+    ) -> Result<WebSocket<S>, Error> {
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce).map_err(io::Error::other)?;
+        let handshake = ClientHandshake::new(request, nonce, self.0.handshake_limits);
+        let (established, unread) =
+            opening::request(&mut io, handshake, deadline).await.map_err(|error| match error {
+                #[cfg(feature = "tls")]
+                Error::Io(error) if tls::is_alert(&error) => HandshakeError::Tls(error).into(),
+                other => other,
+            })?;
+        let agreed = Agreed::new(established.subprotocol());
+        #[cfg(feature = "deflate")]
+        let agreed = Agreed { deflate: self.verify(&established)?, ..agreed };
+        Ok(WebSocket::new(io, Role::Client, Arc::clone(&self.0.config), agreed, &unread))
+    }
+
+    /// What the server's answer says about compression.
+    #[cfg(feature = "deflate")]
+    fn verify(&self, established: &Established) -> Result<Option<DeflateParams>, HandshakeError> {
+        let Some(deflate) = &self.0.deflate else { return Ok(None) };
+        deflate.verify(established.extensions()).map_err(HandshakeError::Deflate)
+    }
+
+    fn request(&self, uri: Uri) -> Result<ClientRequest, HandshakeError> {
+        let mut request = ClientRequest::new(uri);
+        for (name, value) in &self.0.headers {
+            request = request.header(name, value).map_err(HandshakeError::Misuse)?;
+        }
+        for subprotocol in &self.0.subprotocols {
+            request = request.subprotocol(subprotocol).map_err(HandshakeError::Misuse)?;
+        }
+        #[cfg(feature = "deflate")]
+        for offer in self.0.deflate.iter().flat_map(DeflateConfig::offers) {
+            request = request.extension(offer);
+        }
+        Ok(request.require_subprotocol(self.0.subprotocol_required))
+    }
+}
+
+/// Where a refusal points to, if it is a redirect (RFC 9110 §15.4) that says so in ASCII.
+fn location(refused: &HandshakeError) -> Option<String> {
+    let HandshakeError::Refused(response) = refused else { return None };
+    if !matches!(response.status(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = std::str::from_utf8(response.headers().get("location")?).ok()?;
+    Some(location.to_owned())
+}
