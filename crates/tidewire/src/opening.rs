@@ -81,7 +81,8 @@ async fn linger<S: Stream>(io: &mut S) -> io::Result<()> {
     io.shutdown().await?;
     let mut left = LINGER_LEN_MAX;
     loop {
-        let (len, buffer) = read_some(io).await?;
+        // However the peer ends its half, it had our answer to read before.
+        let Ok((len, buffer)) = read_some(io).await else { return Ok(()) };
         give_read_buffer(buffer);
         left = left.saturating_sub(len);
         if len == 0 || left == 0 {

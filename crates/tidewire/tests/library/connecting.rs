@@ -9,6 +9,10 @@ use tokio::io::{AsyncReadExt, duplex};
 
 use crate::raw::{SWITCH, header, serve};
 
+const UP: &str = "Upgrade: websocket\r\nConnection: Upgrade";
+const ACCEPT: &str = "Sec-WebSocket-Accept: {accept}";
+const WRONG: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
 /// Why there is no connection, or a panic.
 fn refusal(result: Result<WebSocket, Error>, rule: &str) -> HandshakeError {
     match result {
@@ -22,9 +26,6 @@ async fn responses_by_rule() {
     use ResponseError as R;
     let offering = || Client::new().subprotocols(["chat", "mqtt"]);
     let switch = |lines: &str| format!("HTTP/1.1 101 \r\n{lines}\r\n\r\n");
-    const UP: &str = "Upgrade: websocket\r\nConnection: Upgrade";
-    const ACCEPT: &str = "Sec-WebSocket-Accept: {accept}";
-    const WRONG: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
     let with = |more: &str| switch(&format!("{UP}\r\n{ACCEPT}\r\n{more}"));
     let rows = [
         ("C1 wrong", switch(&format!("{UP}\r\n{WRONG}")), Some(R::AcceptWrong)),
