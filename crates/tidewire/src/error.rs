@@ -66,6 +66,8 @@ pub enum HandshakeError {
     Request(RequestError),
     /// The client asked for something else than a WebSocket; it got 426.
     NotWebSocket,
+    /// The server does not take WebSockets over HTTP/2 (RFC 8441 §3).
+    ConnectProtocol,
     /// The HTTP server beneath cannot hand over its connection; the client got 500.
     NotUpgradable,
     /// The page that connects may not; it got 403.
@@ -124,6 +126,9 @@ impl fmt::Display for HandshakeError {
             Self::Deflate(error) => error.fmt(f),
             Self::Request(error) => error.fmt(f),
             Self::NotWebSocket => f.write_str("the request does not ask for a WebSocket"),
+            Self::ConnectProtocol => {
+                f.write_str("the server takes no WebSockets over HTTP/2 (RFC 8441 §3)")
+            }
             Self::NotUpgradable => f.write_str("the HTTP server does not hand over its connection"),
             Self::Origin(refused) => refused.fmt(f),
             Self::Misuse(misuse) => misuse.fmt(f),
@@ -150,9 +155,11 @@ impl std::error::Error for HandshakeError {
             Self::Connect { error, .. } => Some(error),
             Self::Redirect(refused) => Some(refused),
             Self::Tls(error) => Some(error),
-            Self::Refused(_) | Self::NotWebSocket | Self::NotUpgradable | Self::Timeout { .. } => {
-                None
-            }
+            Self::Refused(_)
+            | Self::NotWebSocket
+            | Self::ConnectProtocol
+            | Self::NotUpgradable
+            | Self::Timeout { .. } => None,
         }
     }
 }

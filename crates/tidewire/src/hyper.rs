@@ -32,7 +32,9 @@
 //! # What hyper has to be told
 //! Over HTTP/1.1, `serve_connection(…).with_upgrades()`. Over HTTP/2, `enable_connect_protocol()`,
 //! or clients never ask (RFC 8441 §3), and windows by which a connection that is not read does not
-//! hold up the others: [`STREAM_WINDOW_LEN`] and [`CONNECTION_WINDOW_LEN`].
+//! hold up the others: `initial_stream_window_size` of [`STREAM_WINDOW_LEN`],
+//! `initial_connection_window_size` of [`CONNECTION_WINDOW_LEN`], and `max_concurrent_streams` of
+//! [`STREAM_COUNT_MAX`].
 //!
 //! # What hyper keeps to itself
 //! It reads the head, so its checks come first and its answers to what is no HTTP have no body; how
@@ -55,6 +57,7 @@ use tidewire_proto::handshake::{
     Accept, ApiMisuse, Rejection, Request, RequestError, Response, UpgradeRequest,
 };
 
+pub use crate::windows::{CONNECTION_WINDOW_LEN, STREAM_COUNT_MAX, STREAM_WINDOW_LEN};
 use crate::{
     agreed::Agreed,
     error::{Error, HandshakeError},
@@ -68,18 +71,6 @@ pub type Body = http_body_util::Full<Bytes>;
 
 /// What a [`WebSocket`] runs over here.
 pub type Stream = TokioIo<hyper::upgrade::Upgraded>;
-
-/// A window for each stream of HTTP/2, to be given to hyper's `initial_stream_window_size`: so much
-/// may arrive on a WebSocket that nobody reads.
-pub const STREAM_WINDOW_LEN: u32 = 64 << 10;
-
-/// Streams at once on a connection of HTTP/2, for hyper's `max_concurrent_streams`.
-pub const STREAM_COUNT_MAX: u32 = 256;
-
-/// A window for all streams of a connection together, for hyper's
-/// `initial_connection_window_size`. It is the sum of theirs: were it less, WebSockets that are not
-/// read could use it up, and nothing would arrive on the others (RFC 9113 §5.2.2).
-pub const CONNECTION_WINDOW_LEN: u32 = STREAM_WINDOW_LEN * STREAM_COUNT_MAX;
 
 /// Accepts a WebSocket by the rules of `server`: origins, then what the client offers.
 ///

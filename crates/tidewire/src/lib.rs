@@ -59,14 +59,18 @@ mod deadline;
 mod dialing;
 mod error;
 mod flusher;
-#[cfg(feature = "hyper")]
+#[cfg(any(feature = "http2", feature = "hyper"))]
 mod heads;
+#[cfg(feature = "http2")]
+pub mod http2;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod link;
 mod message;
 mod net_stream;
 mod opening;
+#[cfg(feature = "http2")]
+mod rewound;
 mod server;
 mod split;
 mod stream_sink;
@@ -76,6 +80,8 @@ mod thread;
 pub mod tls;
 mod unread;
 mod websocket;
+#[cfg(any(feature = "http2", feature = "hyper"))]
+mod windows;
 
 pub use tidewire_proto as proto;
 #[cfg(feature = "tls")]

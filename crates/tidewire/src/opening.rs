@@ -24,14 +24,22 @@ const LINGER: Duration = Duration::from_millis(500);
 /// And so much.
 const LINGER_LEN_MAX: usize = 64 << 10;
 
-/// Reads a request, and what the client has sent after it. Answers what is no request itself.
+/// Reads a request, of which `read` is the beginning, and what the client has sent after it.
+/// Answers what is no request itself.
 pub(crate) async fn read_request<S: Stream>(
     io: &mut S,
+    read: &[u8],
     limits: HandshakeLimits,
     deadline: Deadline,
 ) -> Result<(Request, Vec<u8>), Error> {
     let mut handshake = ServerHandshake::new(limits);
     let reading = async {
+        let mut begun = read;
+        match handshake.receive(&mut begun) {
+            Ok(Some(request)) => return Ok((request, begun.to_vec())),
+            Ok(None) => {}
+            Err(error) => return Err(Error::from(HandshakeError::Request(error))),
+        }
         loop {
             let (len, mut buffer) = read_some(io).await?;
             let mut input = &buffer[..len];

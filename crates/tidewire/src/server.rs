@@ -185,17 +185,19 @@ impl Server {
     /// [`Error::Handshake`] where the request is wrong, or too late, or none at all; the client
     /// has got its answer by then.
     pub async fn handshake<S: Stream>(&self, io: S) -> Result<Handshake<S>, Error> {
-        self.handshake_by(io, None, Deadline::after(self.0.handshake_timeout)).await
+        self.handshake_by(io, &[], None, self.handshake_deadline()).await
     }
 
-    async fn handshake_by<S: Stream>(
+    /// `read` is what was read of the request already.
+    pub(crate) async fn handshake_by<S: Stream>(
         &self,
         mut io: S,
+        read: &[u8],
         scheme: Option<Scheme>,
         deadline: Deadline,
     ) -> Result<Handshake<S>, Error> {
         let limits = self.0.handshake_limits;
-        let (request, unread) = opening::read_request(&mut io, limits, deadline).await?;
+        let (request, unread) = opening::read_request(&mut io, read, limits, deadline).await?;
         match request {
             Request::WebSocket(request) => {
                 Ok(Handshake { io, request, scheme, unread, server: self.clone() })
@@ -208,8 +210,13 @@ impl Server {
         }
     }
 
+    /// When a handshake that begins now must be done.
+    pub(crate) fn handshake_deadline(&self) -> Deadline {
+        Deadline::after(self.0.handshake_timeout)
+    }
+
     /// What a request may be made of.
-    #[cfg(feature = "hyper")]
+    #[cfg(any(feature = "http2", feature = "hyper"))]
     pub(crate) fn handshake_bounds(&self) -> &HandshakeLimits {
         &self.0.handshake_limits
     }
@@ -418,7 +425,27 @@ impl Pending {
     /// # Errors
     /// As [`Server::handshake`], and [`HandshakeError::Tls`].
     pub async fn handshake(self) -> Result<Handshake<NetStream>, Error> {
-        let deadline = Deadline::after(self.server.0.handshake_timeout);
+        let deadline = self.server.handshake_deadline();
+        let server = self.server.clone();
+        let (io, scheme) = self.secure(deadline).await?;
+        server.handshake_by(io, &[], scheme, deadline).await
+    }
+
+    /// Does TLS, where the [`Server`] has it, and accepts HTTP/1.1 or HTTP/2, whichever the client
+    /// speaks.
+    ///
+    /// # Errors
+    /// As [`Server::negotiate`], and [`HandshakeError::Tls`].
+    #[cfg(feature = "http2")]
+    pub async fn negotiate(self) -> Result<crate::http2::Negotiated<NetStream>, Error> {
+        let deadline = self.server.handshake_deadline();
+        let server = self.server.clone();
+        let (io, scheme) = self.secure(deadline).await?;
+        server.negotiate_by(io, scheme, deadline).await
+    }
+
+    /// Does TLS, where the [`Server`] has it; what is known of the scheme.
+    async fn secure(self, deadline: Deadline) -> Result<(NetStream, Option<Scheme>), Error> {
         let io = NetStream::from(self.io);
         #[cfg(feature = "tls")]
         let io = match &self.server.0.tls {
@@ -427,6 +454,6 @@ impl Pending {
         };
         // Behind a proxy that ends TLS, plain TCP says nothing of the scheme.
         let scheme = io.is_tls().then_some(Scheme::Wss);
-        self.server.handshake_by(io, scheme, deadline).await
+        Ok((io, scheme))
     }
 }

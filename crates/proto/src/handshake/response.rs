@@ -32,6 +32,13 @@ impl Response {
         &self.body
     }
 
+    /// The same with another body: that of a refusal which somebody else has read.
+    #[must_use]
+    pub fn with_body(mut self, body: Vec<u8>) -> Self {
+        self.body = body;
+        self
+    }
+
     /// The bytes of this response in HTTP/1.1.
     pub fn encode(&self) -> Vec<u8> {
         let mut out =

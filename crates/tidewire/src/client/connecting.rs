@@ -3,10 +3,10 @@
 use std::{future::Future, io, sync::Arc};
 
 #[cfg(feature = "deflate")]
-use tidewire_proto::{DeflateConfig, DeflateParams, handshake::Established};
+use tidewire_proto::{DeflateConfig, DeflateParams};
 use tidewire_proto::{
     Role,
-    handshake::{ClientHandshake, ClientRequest},
+    handshake::{ClientHandshake, ClientRequest, Established},
     uri::{Host, Scheme, Uri},
 };
 
@@ -82,7 +82,7 @@ impl Client {
     /// Dropping the future drops the stream.
     pub async fn handshake<S: Stream>(&self, io: S, uri: &str) -> Result<WebSocket<S>, Error> {
         let request = self.request(uri.parse().map_err(HandshakeError::Uri)?)?;
-        self.handshake_by(io, request, Deadline::after(self.0.handshake_timeout)).await
+        self.handshake_by(io, request, self.handshake_deadline()).await
     }
 
     async fn attempt(&self, request: ClientRequest) -> Result<WebSocket, Error> {
@@ -113,7 +113,7 @@ impl Client {
         io: NetStream,
         request: ClientRequest,
     ) -> Result<WebSocket, Error> {
-        let deadline = Deadline::after(self.0.handshake_timeout);
+        let deadline = self.handshake_deadline();
         let io = self.secure(io, request.uri(), deadline).await?;
         self.handshake_by(io, request, deadline).await
     }
@@ -151,10 +151,31 @@ impl Client {
                 Error::Io(error) if tls::is_alert(&error) => HandshakeError::Tls(error).into(),
                 other => other,
             })?;
+        self.established(io, &established, &unread)
+    }
+
+    /// The connection, once the server's answer was found good but for its extensions.
+    pub(crate) fn established<S: Stream>(
+        &self,
+        io: S,
+        established: &Established,
+        unread: &[u8],
+    ) -> Result<WebSocket<S>, Error> {
         let agreed = Agreed::new(established.subprotocol());
         #[cfg(feature = "deflate")]
-        let agreed = Agreed { deflate: self.verify(&established)?, ..agreed };
-        Ok(WebSocket::new(io, Role::Client, Arc::clone(&self.0.config), agreed, &unread))
+        let agreed = Agreed { deflate: self.verify(established)?, ..agreed };
+        Ok(WebSocket::new(io, Role::Client, Arc::clone(&self.0.config), agreed, unread))
+    }
+
+    /// When a handshake that begins now must be done.
+    pub(crate) fn handshake_deadline(&self) -> Deadline {
+        Deadline::after(self.0.handshake_timeout)
+    }
+
+    /// What an answer may be made of.
+    #[cfg(feature = "http2")]
+    pub(crate) fn handshake_bounds(&self) -> &tidewire_proto::handshake::HandshakeLimits {
+        &self.0.handshake_limits
     }
 
     /// What the server's answer says about compression.
@@ -164,7 +185,8 @@ impl Client {
         deflate.verify(established.extensions()).map_err(HandshakeError::Deflate)
     }
 
-    fn request(&self, uri: Uri) -> Result<ClientRequest, HandshakeError> {
+    /// What to ask for.
+    pub(crate) fn request(&self, uri: Uri) -> Result<ClientRequest, HandshakeError> {
         let mut request = ClientRequest::new(uri);
         for (name, value) in &self.0.headers {
             request = request.header(name, value).map_err(HandshakeError::Misuse)?;

@@ -8,9 +8,11 @@ mod axum;
 mod certificates;
 mod connecting;
 mod corking;
-#[cfg(feature = "hyper")]
+#[cfg(any(feature = "http2", feature = "hyper"))]
 mod extended;
 mod halves;
+#[cfg(feature = "http2")]
+mod http2;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod lifecycle;
