@@ -14,6 +14,7 @@ use tokio_rustls::rustls;
 
 use crate::{
     error::{Error, HandshakeError},
+    proxy::Proxy,
     websocket::WebSocket,
 };
 
@@ -51,6 +52,7 @@ struct Options {
     handshake_timeout: Duration,
     connect_timeout: Duration,
     redirect_count_max: usize,
+    proxy: Proxy,
     #[cfg(feature = "deflate")]
     deflate: Option<DeflateConfig>,
     #[cfg(feature = "tls")]
@@ -64,7 +66,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Client {
-    /// The defaults.
+    /// The defaults. Reads the environment: see [`proxy`](Self::proxy).
     pub fn new() -> Self {
         Self(Arc::new(Options {
             config: Arc::default(),
@@ -75,6 +77,7 @@ impl Client {
             handshake_timeout: HANDSHAKE_TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
             redirect_count_max: 0,
+            proxy: Proxy::from_env(),
             #[cfg(feature = "deflate")]
             deflate: None,
             #[cfg(feature = "tls")]
@@ -160,6 +163,13 @@ impl Client {
     #[must_use]
     pub fn tls(self, config: Arc<rustls::ClientConfig>) -> Self {
         self.with(|options| options.tls = Some(config))
+    }
+
+    /// Through which proxy to connect. Default: as the environment says now, which is
+    /// [`Proxy::from_env`]; programs that must not be led elsewhere by it say [`Proxy::none`].
+    #[must_use]
+    pub fn proxy(self, proxy: Proxy) -> Self {
+        self.with(|options| options.proxy = proxy)
     }
 
     /// Follows up to `count_max` redirects (RFC 9110 §15.4). Default: 0, so that a redirect is a

@@ -13,6 +13,8 @@ use tidewire_proto::{
     uri::UriError,
 };
 
+use crate::proxy::ProxyError;
+
 /// Why a connection does not go on.
 ///
 /// Where a Close frame was due, it has been sent (or tried) before the error is returned, and TCP
@@ -84,6 +86,8 @@ pub enum HandshakeError {
         /// What the system says, or [`TimedOut`](io::ErrorKind::TimedOut).
         error: io::Error,
     },
+    /// The proxy does not connect us to the server.
+    Proxy(ProxyError),
     /// A redirect is not followed, though redirects are.
     Redirect(RedirectRefused),
     /// It took too long, TLS included.
@@ -133,6 +137,7 @@ impl fmt::Display for HandshakeError {
             Self::Origin(refused) => refused.fmt(f),
             Self::Misuse(misuse) => misuse.fmt(f),
             Self::Connect { target, error } => write!(f, "cannot connect to {target}: {error}"),
+            Self::Proxy(error) => error.fmt(f),
             Self::Redirect(refused) => refused.fmt(f),
             Self::Tls(error) => write!(f, "the TLS handshake failed: {error}"),
             Self::Timeout { within } => {
@@ -153,6 +158,7 @@ impl std::error::Error for HandshakeError {
             Self::Origin(refused) => Some(refused),
             Self::Misuse(misuse) => Some(misuse),
             Self::Connect { error, .. } => Some(error),
+            Self::Proxy(error) => Some(error),
             Self::Redirect(refused) => Some(refused),
             Self::Tls(error) => Some(error),
             Self::Refused(_)

@@ -69,6 +69,7 @@ mod link;
 mod message;
 mod net_stream;
 mod opening;
+mod proxy;
 #[cfg(feature = "http2")]
 mod rewound;
 mod server;
@@ -93,6 +94,7 @@ pub use crate::{
     link::Stream,
     message::Message,
     net_stream::NetStream,
+    proxy::{Proxy, ProxyError},
     server::{Handshake, Listener, Pending, Server},
     split::{Receiver, Sender, TrySendError},
     streaming::{MessageReader, MessageWriter},

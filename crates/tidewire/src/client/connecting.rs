@@ -21,6 +21,7 @@ use crate::{
     link::Stream,
     net_stream::NetStream,
     opening,
+    proxy::{ProxyUri, TunnelError},
     websocket::WebSocket,
 };
 
@@ -68,8 +69,12 @@ impl Client {
         let uri: Uri = uri.parse().map_err(HandshakeError::Uri)?;
         let request = self.request(uri)?;
         let path = path.as_ref();
-        let connecting = tokio::net::UnixStream::connect(path);
-        let io = self.in_time(path.display().to_string(), connecting).await?;
+        let target = path.display().to_string();
+        let connecting = async {
+            let connect = |error| connect_error(&target, error);
+            tokio::net::UnixStream::connect(path).await.map_err(connect)
+        };
+        let io = self.in_time(&target, connecting).await?;
         self.secure_and_handshake(io.into(), request).await
     }
 
@@ -86,26 +91,60 @@ impl Client {
     }
 
     async fn attempt(&self, request: ClientRequest) -> Result<WebSocket, Error> {
-        let (host, port) = (request.uri().host(), request.uri().port());
-        let io = self.reach(host, port).await?;
+        let io = self.reach(request.uri()).await?;
         self.secure_and_handshake(io, request).await
     }
 
-    async fn reach(&self, host: &Host, port: u16) -> Result<NetStream, HandshakeError> {
-        Ok(self.in_time(format!("{host}:{port}"), dial(host, port)).await?.into())
+    /// A connection to the server, through a proxy where one is to be used.
+    async fn reach(&self, uri: &Uri) -> Result<NetStream, HandshakeError> {
+        let (host, port) = (uri.host(), uri.port());
+        if let Some(proxy) = self.0.proxy.choose(uri).map_err(HandshakeError::Proxy)? {
+            let target = format!("the proxy {proxy}");
+            return self.in_time(&target, self.reach_by(proxy, &target, host, port)).await;
+        }
+        let target = format!("{host}:{port}");
+        let dialing = async {
+            let connect = |error| connect_error(&target, error);
+            Ok(dial(host, port).await.map_err(connect)?.into())
+        };
+        self.in_time(&target, dialing).await
+    }
+
+    async fn reach_by(
+        &self,
+        proxy: &ProxyUri,
+        target: &str,
+        host: &Host,
+        port: u16,
+    ) -> Result<NetStream, HandshakeError> {
+        let connect = |error| connect_error(target, error);
+        let mut io = NetStream::from(dial(proxy.host(), proxy.port()).await.map_err(connect)?);
+        if proxy.is_tls() {
+            #[cfg(feature = "tls")]
+            {
+                io = tls::connect(self.0.tls.as_ref(), io, proxy.host()).await?;
+            }
+            #[cfg(not(feature = "tls"))]
+            return Err(HandshakeError::no_tls());
+        }
+        match proxy.tunnel(&mut io, host, port).await {
+            Ok(()) => Ok(io),
+            Err(TunnelError::Proxy(error)) => Err(HandshakeError::Proxy(error)),
+            Err(TunnelError::Io(error)) => Err(connect(error)),
+        }
     }
 
     /// What `connecting` to `target` returns, if it does so within the time for it.
     async fn in_time<T>(
         &self,
-        target: String,
-        connecting: impl Future<Output = io::Result<T>>,
+        target: &str,
+        connecting: impl Future<Output = Result<T, HandshakeError>>,
     ) -> Result<T, HandshakeError> {
         let within = self.0.connect_timeout;
-        let result = tokio::time::timeout(within, connecting).await.unwrap_or_else(|_| {
-            Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {within:?}")))
-        });
-        result.map_err(|error| HandshakeError::Connect { target, error })
+        tokio::time::timeout(within, connecting).await.unwrap_or_else(|_| {
+            let text = format!("no answer within {within:?}");
+            Err(connect_error(target, io::Error::new(io::ErrorKind::TimedOut, text)))
+        })
     }
 
     async fn secure_and_handshake(
@@ -200,6 +239,10 @@ impl Client {
         }
         Ok(request.require_subprotocol(self.0.subprotocol_required))
     }
+}
+
+fn connect_error(target: &str, error: io::Error) -> HandshakeError {
+    HandshakeError::Connect { target: target.into(), error }
 }
 
 /// Where a refusal points to, if it is a redirect (RFC 9110 §15.4) that says so in ASCII.

@@ -19,6 +19,7 @@ mod lifecycle;
 #[cfg(feature = "hyper")]
 mod openings;
 mod pipe;
+mod proxies;
 mod raw;
 mod streaming;
 #[cfg(feature = "tls")]

@@ -3,7 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use tidewire::{
-    Client, CloseCode, Error, HandshakeError, Listener, Message, Server, WebSocket,
+    Client, CloseCode, Error, HandshakeError, Listener, Message, Proxy, Server, WebSocket,
     proto::handshake::{RedirectRefused, Rejection, accept_key},
     rustls::{ClientConfig, ServerConfig, pki_types::ServerName},
     tls,
@@ -197,6 +197,32 @@ async fn c9_no_redirect_out_of_tls() {
     let Error::Handshake(error) = error else { panic!("{error:?}") };
     assert!(matches!(*error, HandshakeError::Redirect(RedirectRefused::Insecure)), "{error:?}");
     server.await.unwrap();
+}
+
+/// C10: to a proxy by TLS, and through it to the server by TLS again.
+#[tokio::test]
+async fn c10_tls_through_tls() {
+    let authority = Authority::new();
+    let (listener, port) = listen(Server::new(), authority.server()).await;
+    let server = accept(listener);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy_port = listener.local_addr().unwrap().port();
+    let acceptor = TlsAcceptor::from(Arc::new(authority.server()));
+    tokio::spawn(async move {
+        let mut tls = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+        let head = crate::raw::read_head(&mut tls).await;
+        assert!(head.starts_with(&format!("CONNECT localhost:{port} ")), "{head}");
+        let mut target = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        tls.write_all(b"HTTP/1.1 200 \r\n\r\n").await.unwrap();
+        tokio::io::copy_bidirectional(&mut tls, &mut target).await
+    });
+    let proxy = Proxy::new(&format!("https://localhost:{proxy_port}")).unwrap();
+    let client = client(authority.client()).proxy(proxy);
+    let mut ws = client.connect(&format!("wss://localhost:{port}/")).await.unwrap();
+    ws.with_io(|io| assert_eq!(io.peer_addr().unwrap().port(), proxy_port));
+    ws.send("hello").await.unwrap();
+    let mut server = server.await.unwrap().unwrap();
+    assert_eq!(server.next().await.unwrap(), Some(Message::text("hello")));
 }
 
 /// K10: TCP ends, TLS does not: anybody could have done that. 1006, and never a clean end.
