@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tidewire::proto::{handshake::ClientRequest, uri::Uri};
 use tracing::level_filters::LevelFilter;
 
 #[derive(Debug, Parser)]
@@ -26,6 +27,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve; with --dev, an open chat for trying things out.
     Serve(Serve),
+    /// Connect to a WebSocket server: lines in, messages out.
+    Connect(Connect),
 }
 
 #[derive(Debug, Args)]
@@ -61,6 +64,68 @@ impl Serve {
     }
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each line of standard input is sent as a text message. Text that arrives is printed as it is, binary
+as hex. What is not a message goes to standard error: that it is connected, and how it ended.
+
+The end of the input (Ctrl-D) closes with 1000. Messages that arrive before the server's own Close
+are still printed: from an echo, the answer to the last line. For a server that answers later,
+--wait keeps the connection until nothing has arrived for so long.
+
+With --json, each line is one object, both ways. You may write
+  {\"type\":\"text\",\"text\":\"hello\"}
+  {\"type\":\"binary\",\"hex\":\"00ff\"}
+  {\"type\":\"close\",\"code\":1000,\"reason\":\"bye\"}     code and reason may be left out
+and read, besides `text` and `binary` in the same form,
+  {\"type\":\"open\",\"url\":\"ws://…\",\"subprotocol\":null}
+  {\"type\":\"latency\",\"ms\":0.42}                     with --ping
+  {\"type\":\"close\",\"code\":1000,\"reason\":\"\",\"clean\":true}
+  {\"type\":\"error\",\"message\":\"…\",\"status\":403,\"body\":\"…\"}
+
+Exit status: 0 if the connection was closed in order with 1000, 1001 or no code; 2 if the command
+line was wrong; 1 for everything else, a refused handshake for instance.
+
+Examples:
+  tidewire connect ws://localhost:8080/
+  echo hello | tidewire connect --wait 1 ws://localhost:8080/
+  tidewire connect --header 'Authorization: Bearer …' --subprotocol chat.v1 wss://example.com/feed")]
+pub(crate) struct Connect {
+    /// Where to: ws://host:port/path, or wss:// for TLS.
+    #[arg(value_parser = url)]
+    pub(crate) url: String,
+    /// Add a header to the request, as in 'Name: value'; repeat it for several.
+    #[arg(long = "header", short = 'H', value_name = "HEADER", value_parser = header)]
+    pub(crate) headers: Vec<(String, String)>,
+    /// Offer a subprotocol; repeat it for several, the one you like best first.
+    #[arg(long = "subprotocol", value_name = "NAME", value_parser = subprotocol)]
+    pub(crate) subprotocols: Vec<String>,
+    /// Say which page connects, as a browser would: an origin, or null.
+    #[arg(long, value_parser = origin)]
+    pub(crate) origin: Option<String>,
+    /// Take any certificate: anybody in between can read and change everything.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Ping after so many seconds of silence, give up after as many without an answer, and tell
+    /// the round trip.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds())]
+    pub(crate) ping: Option<u64>,
+    /// After the end of the input, close only when nothing has arrived for so long.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds())]
+    pub(crate) wait: Option<u64>,
+    /// One JSON object in each line, both ways: for scripts.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Connect {
+    /// Where to; shown without its user and password.
+    pub(crate) fn uri(&self) -> Uri {
+        #[expect(clippy::expect_used, reason = "`url` has parsed it")]
+        self.url.parse().expect("a URI")
+    }
+}
+
 /// The least important lines that a log shows.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Level {
@@ -89,6 +154,39 @@ fn address(text: &str) -> Result<SocketAddr, String> {
          every IPv4 address of this machine; port 0 picks a free one"
             .to_owned()
     })
+}
+
+fn seconds() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=86_400)
+}
+
+fn url(text: &str) -> Result<String, String> {
+    match text.parse::<Uri>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write it as 'Name: value'")?;
+    let (name, value) = (name.trim_end(), value.trim());
+    request().header(name, value).map_err(|error| error.to_string())?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    header(&format!("Origin: {text}")).map(|(_, value)| value)
+}
+
+fn subprotocol(text: &str) -> Result<String, String> {
+    request().subprotocol(text).map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
+}
+
+/// A request to try things on.
+fn request() -> ClientRequest {
+    #[expect(clippy::expect_used, reason = "a constant")]
+    ClientRequest::new("ws://host/".parse().expect("a URI"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod connect;
 mod serve;
 mod signals;
 
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     };
     let done = match command {
         Command::Serve(serve) => runtime.block_on(serve::run(serve)),
+        Command::Connect(connect) => runtime.block_on(connect::run(connect)),
     };
     // Whatever task is left has had its time.
     runtime.shutdown_background();

@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn time_fills_the_bucket_and_not_beyond_its_brim() {
         let mut pace = pace();
-        assert_eq!(pace.take(1000 - MESSAGE_COST, Duration::from_hours(1)), Duration::ZERO);
+        assert_eq!(pace.take(1000 - MESSAGE_COST, Duration::from_secs(3600)), Duration::ZERO);
         assert_eq!(pace.take(1 << 10, Duration::from_secs(1)), Duration::from_millis(280));
     }
 }
