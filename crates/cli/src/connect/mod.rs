@@ -2,13 +2,12 @@
 
 mod conversation;
 mod input;
-mod insecure;
 mod output;
 mod refusal;
 
-use std::{process::ExitCode, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use tidewire::{Client, Error, Limits, Timeouts};
+use tidewire::{Client, Error, Limits, Timeouts, tls};
 
 use crate::{Failure, args::Connect, signals::Stop};
 use conversation::Conversation;
@@ -66,7 +65,7 @@ fn client(connect: &Connect) -> Result<Client, Error> {
         });
     }
     if connect.insecure {
-        client = client.tls(insecure::config()?);
+        client = client.tls(Arc::new(tls::unverified_client_config()?));
     }
     Ok(client)
 }

@@ -16,6 +16,9 @@ mod room;
 mod session;
 pub mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use limits::ChatLimits;
 pub use room::Room;
 pub(crate) use session::run;

@@ -1,0 +1,53 @@
+//! Wrong flags and URLs: what was wrong, and what is possible.
+
+use crate::process::run;
+
+#[tokio::test]
+async fn a_wrong_command_line_says_what_was_wrong_and_what_is_possible() {
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["conect"], &["'conect'", "a similar subcommand exists: 'connect'"]),
+        (&["serve", "--devv"], &["'--devv'", "'--dev'"]),
+        (&["serve", "--listen", "localhost"], &["'localhost'", "127.0.0.1:8080", "[::1]:8080"]),
+        (&["serve", "--log", "loud"], &["'loud'", "error, warn, info, debug, trace"]),
+        (&["connect"], &["<URL>"]),
+        (&["connect", "localhost:8080"], &["'localhost:8080'", "begins with ws:// or wss://"]),
+        (&["connect", "http://localhost/"], &["write ws: for http:"]),
+        (&["connect", "ftp://localhost/"], &["must be ws: or wss:"]),
+        (&["connect", "ws://localhost/#top"], &["no fragment", "%23"]),
+        (&["connect", "ws://localhost:99999/"], &["a number from 0 to 65535"]),
+        (&["connect", "-H", "novalue", "ws://h/"], &["'novalue'", "'Name: value'"]),
+        (&["connect", "-H", "a: b\r\nc: d", "ws://h/"], &["--header"]),
+        (&["connect", "-H", "Upgrade: x", "ws://h/"], &["'Upgrade: x'"]),
+        (&["connect", "--subprotocol", "a b", "ws://h/"], &["'a b'"]),
+        (&["connect", "--origin", "a\nb", "ws://h/"], &["--origin"]),
+        (&["connect", "--ping", "0", "ws://h/"], &["'0'", "1..=86400"]),
+        (&["connect", "--wait", "long", "ws://h/"], &["'long'"]),
+    ];
+    for (arguments, parts) in cases {
+        let ended = run(arguments, "").await;
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.stderr);
+        assert_eq!(ended.stdout, [""; 0], "{arguments:?}");
+        for part in *parts {
+            assert!(ended.stderr.contains(part), "{arguments:?}: {part} in {}", ended.stderr);
+        }
+    }
+}
+
+/// What the help of `connect` shows as possible is.
+#[tokio::test]
+async fn help_is_enough_to_go_on() {
+    for (arguments, parts) in [
+        (&["--help"][..], &["serve", "connect", "Examples:", "serve --dev"][..]),
+        (&["serve", "--help"], &["--dev", "--listen", "SIGTERM", "ws://localhost:8080"]),
+        (
+            &["connect", "--help"],
+            &["--header", "--insecure", "--ping", "--json", "Ctrl-D", "Exit status: 0", "hex"],
+        ),
+    ] {
+        let ended = run(arguments, "").await;
+        assert_eq!(ended.code, Some(0));
+        for part in parts {
+            assert!(ended.stdout.join("\n").contains(part), "{arguments:?}: {part}");
+        }
+    }
+}

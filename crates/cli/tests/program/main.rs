@@ -1,0 +1,8 @@
+//! The built program, as a process.
+#![cfg(test)]
+
+mod chat;
+mod command_line;
+mod connect;
+mod process;
+mod serve;
