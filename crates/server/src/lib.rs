@@ -13,3 +13,8 @@ mod listen;
 mod pages;
 
 pub use listen::{ListenError, Listeners};
+
+/// The examples of the README are compiled too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
