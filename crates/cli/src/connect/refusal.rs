@@ -13,16 +13,14 @@ const BODY_SHOWN_MAX: usize = 300;
 
 pub(crate) fn sentence(error: &Error, uri: &Uri, insecure: bool) -> String {
     let Error::Handshake(handshake) = error else {
-        return match error {
-            Error::Io(error) => format!("cannot reach {uri}: {error}"),
-            other => format!("cannot connect to {uri}: {other}"),
-        };
+        return format!("cannot connect to {uri}: {error}");
     };
     match &**handshake {
         HandshakeError::Refused(response) => refused(response, uri),
         HandshakeError::Tls(error) if !insecure => {
             format!("TLS with {uri} failed: {error} (--insecure takes any certificate)")
         }
+        HandshakeError::Connect { .. } => handshake.to_string(), // names the target itself
         other => format!("cannot connect to {uri}: {other}"),
     }
 }

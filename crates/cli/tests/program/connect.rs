@@ -225,8 +225,9 @@ async fn who_cannot_be_reached_is_named_without_its_password() {
     drop(unused);
     let ended = run(&["connect", &format!("ws://user:secret@{address}/")], "").await;
     assert_eq!(ended.code, Some(1));
-    let start = format!("tidewire: cannot reach ws://{address}/: ");
+    let start = format!("tidewire: cannot connect to {address}: ");
     assert!(ended.stderr.starts_with(&start), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("secret"), "{}", ended.stderr);
     assert_eq!(ended.stderr.lines().count(), 1);
 }
 

@@ -122,7 +122,7 @@ async fn sigterm_and_ctrl_c_close_with_1001_and_end() {
         let silent = TcpStream::connect(&address).await.unwrap();
         let mut bare = tidewire::connect(&format!("ws://{address}")).await.unwrap();
         let client = tidewire::Client::new().subprotocols(["tidewire.chat.v1"]);
-        let mut nameless = client.connect(&format!("ws://{address}")).await.unwrap();
+        let nameless = client.connect(&format!("ws://{address}")).await.unwrap();
         bare.send("there?").await.unwrap();
         soon(bare.next()).await.unwrap().unwrap(); // it is in the room
         server.signal(signal);
