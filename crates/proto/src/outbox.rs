@@ -4,8 +4,12 @@
 //! live here, once for every driver. An empty outbox owns nothing; its memory comes from the
 //! thread's pools and goes back when it has drained.
 
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
-use core::fmt;
+use alloc::{
+    boxed::Box,
+    collections::{VecDeque, vec_deque},
+    vec::Vec,
+};
+use core::{fmt, mem};
 
 use bytes::Bytes;
 
@@ -159,6 +163,33 @@ impl Queue {
     }
 }
 
+/// What [`Outbox::chunks`] yields.
+#[derive(Clone)]
+pub struct Chunks<'a> {
+    pieces: Option<vec_deque::Iter<'a, Piece>>,
+    /// How much of the next piece is written already.
+    skip: usize,
+}
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let piece = self.pieces.as_mut()?.next()?;
+        let bytes: &[u8] = match &piece.chunk {
+            Chunk::Owned(buf) => buf,
+            Chunk::Shared(bytes) => bytes,
+        };
+        Some(&bytes[mem::take(&mut self.skip)..])
+    }
+}
+
+impl fmt::Debug for Chunks<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone().map(<[u8]>::len)).finish()
+    }
+}
+
 impl Outbox {
     pub(crate) const fn new() -> Self {
         Self { queue: None, len: 0 }
@@ -181,17 +212,12 @@ impl Outbox {
     }
 
     /// What to write next, in order.
-    pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        self.queue.iter().flat_map(|queue| {
-            let mut skip = queue.front_sent;
-            queue.pieces.iter().map(move |piece| {
-                let bytes: &[u8] = match &piece.chunk {
-                    Chunk::Owned(buf) => buf,
-                    Chunk::Shared(bytes) => bytes,
-                };
-                &bytes[core::mem::take(&mut skip)..]
-            })
-        })
+    pub fn chunks(&self) -> Chunks<'_> {
+        let queue = self.queue.as_deref();
+        Chunks {
+            pieces: queue.map(|queue| queue.pieces.iter()),
+            skip: queue.map_or(0, |queue| queue.front_sent),
+        }
     }
 
     pub(crate) fn stall(&self) -> Option<&Stall> {
