@@ -4,14 +4,14 @@ use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{self, Poll, Wake, Waker, ready},
 };
 
 use atomic_waker::AtomicWaker;
-use tidewire_proto::{Connection, ReadyState, Transport};
+use tidewire_proto::{Connection, Outbox, ReadyState, Transport};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::Notify,
@@ -21,6 +21,7 @@ use crate::{
     flusher::{Flush, Flusher},
     thread::with_context,
     unread::{Event, Unread},
+    websocket::QUEUED_LEN_MAX,
 };
 
 /// Any byte stream that a WebSocket can run over.
@@ -36,7 +37,8 @@ pub(crate) struct Link<S> {
     /// The owner's task, where it waits for what is queued to be written.
     pub(crate) owner: AtomicWaker,
     /// Tells the senders of a split connection that something was written, or that it ended.
-    pub(crate) room: Notify,
+    /// Nobody waits where there is none.
+    pub(crate) room: OnceLock<Notify>,
     flusher: Option<Arc<Flusher>>,
     scheduled: AtomicBool,
 }
@@ -64,7 +66,7 @@ impl<S: Stream> Link<S> {
                 write_error: None,
             }),
             owner: AtomicWaker::new(),
-            room: Notify::new(),
+            room: OnceLock::new(),
             flusher: Flusher::current(),
             scheduled: AtomicBool::new(false),
         })
@@ -77,7 +79,10 @@ impl<S: Stream> Link<S> {
 
     /// Has the outbox written once the running task yields.
     pub(crate) fn schedule(self: &Arc<Self>) {
+        // Looked at first: whoever corks a message held the lock since the flusher last ran, so
+        // what it sees is not out of date, and mostly it is scheduled already.
         if let Some(flusher) = &self.flusher
+            && !self.scheduled.load(Ordering::Acquire)
             && !self.scheduled.swap(true, Ordering::AcqRel)
         {
             flusher.schedule(Arc::clone(self) as Arc<dyn Flush>);
@@ -93,8 +98,10 @@ impl<S: Stream> Link<S> {
             let waker = Waker::from(Arc::clone(self));
             result = inner.poll_flush(&mut task::Context::from_waker(&waker));
         }
-        if inner.conn.outbox().len() < before {
-            self.room.notify_waiters();
+        if let Some(room) = self.room.get()
+            && inner.conn.outbox().len() < before
+        {
+            room.notify_waiters();
         }
         result
     }
@@ -137,14 +144,7 @@ impl<S: Stream> Inner<S> {
     fn poll_write_all(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         self.write_result()?;
         while !self.conn.outbox().is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-            let mut count = 0;
-            for (slice, chunk) in slices.iter_mut().zip(self.conn.outbox().chunks()) {
-                *slice = IoSlice::new(chunk);
-                count += 1;
-            }
-            let io = Pin::new(&mut self.io);
-            let written = ready!(io.poll_write_vectored(task, &slices[..count]))?;
+            let written = ready!(write_some(&mut self.io, self.conn.outbox(), task))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -218,6 +218,12 @@ impl<S: Stream> Inner<S> {
         with_context(|cx| self.conn.handle_eof(cx).map(Event::from))
     }
 
+    /// Whether another message may be queued.
+    pub(crate) fn has_room(&self) -> io::Result<bool> {
+        self.write_result()?;
+        Ok(self.conn.outbox().cost() < QUEUED_LEN_MAX)
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.conn.ready_state() == ReadyState::Open
     }
@@ -225,4 +231,25 @@ impl<S: Stream> Inner<S> {
     pub(crate) const fn io(&self) -> &S {
         &self.io
     }
+}
+
+/// Writes once.
+fn write_some<S: Stream>(
+    io: &mut S,
+    outbox: &Outbox,
+    task: &mut task::Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let io = Pin::new(io);
+    let mut chunks = outbox.chunks();
+    let (first, second) = (chunks.next(), chunks.next());
+    if let (Some(only), None) = (first, second) {
+        return io.poll_write(task, only); // the kernel has a shorter way for one piece
+    }
+    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+    let mut count = 0;
+    for (slice, chunk) in slices.iter_mut().zip(first.into_iter().chain(second).chain(chunks)) {
+        *slice = IoSlice::new(chunk);
+        count += 1;
+    }
+    io.poll_write_vectored(task, &slices[..count])
 }

@@ -3,7 +3,7 @@
 use std::{fmt, io, sync::Arc};
 
 use tidewire_proto::{CloseCode, CloseFrame, Outcome, Outgoing, ReadyState, SendError};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::{
     error::Error,
@@ -49,7 +49,7 @@ trait Outbound: Send + Sync {
     fn buffered(&self) -> usize;
     fn ready_state(&self) -> ReadyState;
     fn close_info(&self) -> Option<Outcome>;
-    fn room(&self) -> &tokio::sync::Notify;
+    fn room(&self) -> &Notify;
     fn schedule(self: Arc<Self>);
 }
 
@@ -97,8 +97,8 @@ impl<S: Stream> Outbound for Link<S> {
         self.lock().conn.outcome().cloned()
     }
 
-    fn room(&self) -> &tokio::sync::Notify {
-        &self.room
+    fn room(&self) -> &Notify {
+        self.room.get_or_init(Notify::new)
     }
 
     fn schedule(self: Arc<Self>) {
@@ -258,6 +258,8 @@ impl<S: Stream> WebSocket<S> {
     /// Outside of a tokio runtime.
     pub fn split(self) -> (Receiver, Sender) {
         let (inbound, messages) = mpsc::channel(WAITING_MAX);
+        // It is there before anybody waits, so that what is written from now on is told.
+        self.link().room.get_or_init(Notify::new);
         let link = Arc::clone(self.link()) as Arc<dyn Outbound>;
         let driver = Some(tokio::spawn(drive(self, inbound)));
         (Receiver { messages, driver }, Sender(Arc::new(LastSender(link))))
@@ -269,7 +271,9 @@ async fn drive<S: Stream>(mut ws: WebSocket<S>, inbound: mpsc::Sender<Result<Mes
     struct OnDrop<S: Stream>(Arc<Link<S>>);
     impl<S: Stream> Drop for OnDrop<S> {
         fn drop(&mut self) {
-            self.0.room.notify_waiters();
+            if let Some(room) = self.0.room.get() {
+                room.notify_waiters();
+            }
         }
     }
     let _end = OnDrop(Arc::clone(ws.link()));

@@ -6,13 +6,14 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, MutexGuard},
     task::{self, Poll, ready},
     time::Duration,
 };
 
 use tidewire_proto::{
-    CloseCode, CloseFrame, Config, Connection, Kind, Outcome, Outgoing, ReadyState, Role, SendError,
+    CloseCode, CloseFrame, Config, Connection, Kind, Outcome, Outgoing, ReadyState, Role,
+    SendError, Timestamp,
 };
 use tokio::time::Sleep;
 
@@ -56,7 +57,7 @@ pub struct WebSocket<S: Stream = NetStream> {
     unread: Unread,
     /// What was read while a `send` waited for room.
     ahead: Option<Box<Ahead>>,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Timer>,
     subprotocol: Option<Box<str>>,
     fragments: Fragments,
     end: End,
@@ -220,12 +221,26 @@ impl<S: Stream> WebSocket<S> {
     /// # Cancel safety
     /// If the future is dropped, the message is queued wholly or not at all.
     pub async fn send<'a>(&mut self, message: impl Into<Outgoing<'a>>) -> Result<(), Error> {
-        let message = message.into();
-        poll_fn(|task| self.poll_ready(task)).await?;
+        let mut message = Some(message.into());
+        poll_fn(|task| self.poll_send(task, &mut message)).await
+    }
+
+    /// `message` is taken once there is room for it, and then it is queued.
+    fn poll_send(
+        &mut self,
+        task: &mut task::Context<'_>,
+        message: &mut Option<Outgoing<'_>>,
+    ) -> Poll<Result<(), Error>> {
         let mut inner = self.link.lock();
-        with_context(|cx| inner.conn.send(cx, message))?;
-        drop(inner);
-        self.flush_or_cork()
+        if !inner.has_room()? {
+            drop(inner);
+            ready!(self.poll_ready(task))?;
+            inner = self.link.lock();
+        }
+        if let Some(message) = message.take() {
+            with_context(|cx| inner.conn.send(cx, message))?;
+        }
+        Poll::Ready(self.flush_or_cork(inner))
     }
 
     /// Queues a message without writing it: [`flush`](Self::flush) does, or else this task's next
@@ -270,8 +285,7 @@ impl<S: Stream> WebSocket<S> {
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         let mut inner = self.link.lock();
         with_context(|cx| inner.conn.ping(cx, payload))?;
-        drop(inner);
-        self.flush_or_cork()
+        self.flush_or_cork(inner)
     }
 
     /// Closes the connection and waits until it has ended. Messages that still arrive are
@@ -299,8 +313,7 @@ impl<S: Stream> WebSocket<S> {
         let mut inner = self.link.lock();
         thread::update_time();
         with_context(|cx| inner.conn.close(cx, frame))?;
-        drop(inner);
-        self.flush_or_cork()
+        self.flush_or_cork(inner)
     }
 
     /// Whether messages are compressed (RFC 7692), and how.
@@ -340,8 +353,7 @@ impl<S: Stream> WebSocket<S> {
     }
 
     /// Writes at once, or leaves it to the flusher while more messages are unread.
-    pub(crate) fn flush_or_cork(&self) -> Result<(), Error> {
-        let mut inner = self.link.lock();
+    pub(crate) fn flush_or_cork(&self, mut inner: MutexGuard<'_, Inner<S>>) -> Result<(), Error> {
         if !self.unread.is_empty() && inner.conn.outbox().len() < CORK_LEN_MAX {
             drop(inner);
             self.link.schedule();
@@ -364,15 +376,11 @@ impl<S: Stream> WebSocket<S> {
     pub(crate) fn poll_ready(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             let mut inner = self.link.lock();
-            inner.write_result()?;
-            if inner.conn.outbox().cost() < QUEUED_LEN_MAX {
+            if inner.has_room()? {
                 return Poll::Ready(Ok(()));
             }
             self.link.owner.register(task.waker());
-            if self.link.poll_flush(&mut inner)?.is_ready() {
-                return Poll::Ready(Ok(()));
-            }
-            if inner.conn.outbox().cost() < QUEUED_LEN_MAX {
+            if self.link.poll_flush(&mut inner)?.is_ready() || inner.has_room()? {
                 return Poll::Ready(Ok(()));
             }
             drop(inner);
@@ -475,25 +483,57 @@ fn broken<S: Stream>(inner: &mut Inner<S>, error: io::Error) -> io::Result<Event
     }
 }
 
+/// Fires at or before the connection's next deadline.
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    at: Timestamp,
+    /// The task that the timer will wake, by its address; the timer keeps it from being reused.
+    wakes: Option<usize>,
+}
+
+impl Timer {
+    fn new(at: Timestamp) -> Self {
+        Self { sleep: Box::pin(tokio::time::sleep_until(thread::instant(at))), at, wakes: None }
+    }
+
+    fn reset(&mut self, at: Timestamp) {
+        self.sleep.as_mut().reset(thread::instant(at));
+        self.at = at;
+        self.wakes = None;
+    }
+
+    /// To tell the timer again whom to wake costs as much as a small message's copy, and mostly
+    /// it is the same task.
+    fn poll(&mut self, task: &mut task::Context<'_>) -> Poll<()> {
+        let waker = Some(task.waker().data().addr());
+        if self.wakes == waker && !self.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        // Out of budget, tokio's timers want to be asked again and note nobody.
+        self.wakes = waker.filter(|_| tokio::task::coop::has_budget_remaining());
+        self.sleep.as_mut().poll(task)
+    }
+}
+
 /// Waits for the connection's next deadline. `Ready(None)`: time was kept, look again.
 fn poll_timer<S: Stream>(
-    timer: &mut Option<Pin<Box<Sleep>>>,
+    timer: &mut Option<Timer>,
     inner: &mut Inner<S>,
     task: &mut task::Context<'_>,
 ) -> Poll<Option<Event>> {
-    let Some(deadline) = inner.conn.poll_timeout().map(thread::instant) else {
+    let Some(deadline) = inner.conn.poll_timeout() else {
         return Poll::Pending;
     };
-    let sleep = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+    let timer = timer.get_or_insert_with(|| Timer::new(deadline));
     // A deadline that moved on is only noticed when the timer fires: messages do not touch it.
-    if deadline < sleep.deadline() {
-        sleep.as_mut().reset(deadline);
+    if deadline < timer.at {
+        timer.reset(deadline);
     }
-    ready!(sleep.as_mut().poll(task));
+    ready!(timer.poll(task));
     thread::update_time();
     let event = with_context(|cx| inner.conn.handle_timeout(cx).map(Event::from));
     if let Some(deadline) = inner.conn.poll_timeout() {
-        sleep.as_mut().reset(thread::instant(deadline));
+        timer.reset(deadline);
     }
     Poll::Ready(event)
 }

@@ -1,6 +1,11 @@
 //! Messages back and forth, the closing handshake, errors, cancellation, timeouts.
 
-use std::{future::Future, pin::pin, task::Poll, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use tidewire::{CloseCode, Error, Message, ReadyState, Role, proto::ProtocolViolation};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -84,6 +89,40 @@ async fn keep_alive_ends_who_is_gone() {
     drop(ws);
     peer.read_to_end(&mut bytes).await.unwrap();
     assert_eq!((bytes[0], bytes[6]), (0x89, 0x88), "a Ping, then the Close");
+}
+
+/// Its timer wakes the task that waits now, not the one that waited first.
+#[tokio::test(start_paused = true)]
+async fn keep_alive_follows_to_another_task() {
+    let (_peer, io) = duplex(1 << 16);
+    let mut ws = over(io, Role::Server);
+    let started = tokio::time::Instant::now();
+    let waited = tokio::time::timeout(Duration::from_secs(1), ws.next()).await;
+    assert!(waited.is_err(), "nothing arrives");
+    let next = tokio::spawn(async move { ws.next().await });
+    let error = tokio::time::timeout(Duration::from_secs(100), next).await.unwrap().unwrap();
+    assert!(matches!(error, Err(Error::Timeout(_))), "{error:?}");
+    assert_eq!(started.elapsed().as_secs(), 40);
+}
+
+/// tokio's timers take no note of a task that has used up its budget; ours asks again.
+#[tokio::test(start_paused = true)]
+async fn keep_alive_survives_a_task_without_budget() {
+    let (_peer, io) = duplex(1 << 16);
+    let mut ws = over(io, Role::Server);
+    let started = tokio::time::Instant::now();
+    let mut is_first = true;
+    let next = poll_fn(|task| {
+        if std::mem::take(&mut is_first) {
+            while let Poll::Ready(budget) = tokio::task::coop::poll_proceed(task) {
+                budget.made_progress();
+            }
+        }
+        ws.poll_next(task)
+    });
+    let error = tokio::time::timeout(Duration::from_secs(100), next).await.unwrap();
+    assert!(matches!(error, Err(Error::Timeout(_))), "{error:?}");
+    assert_eq!(started.elapsed().as_secs(), 40);
 }
 
 /// X5: both send much before either reads. `send` reads ahead while it waits.
