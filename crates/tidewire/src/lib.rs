@@ -54,6 +54,7 @@
 mod agreed;
 #[cfg(feature = "axum")]
 pub mod axum;
+mod backoff;
 mod client;
 mod deadline;
 mod dialing;
@@ -70,6 +71,7 @@ mod message;
 mod net_stream;
 mod opening;
 mod proxy;
+mod reconnecting;
 #[cfg(feature = "http2")]
 mod rewound;
 mod server;
@@ -89,12 +91,14 @@ pub use tidewire_proto as proto;
 pub use tokio_rustls::rustls;
 
 pub use crate::{
+    backoff::Backoff,
     client::{Client, connect},
     error::{Error, HandshakeError},
     link::Stream,
     message::Message,
     net_stream::NetStream,
     proxy::{Proxy, ProxyError},
+    reconnecting::Reconnecting,
     server::{Handshake, Listener, Pending, Server},
     split::{Receiver, Sender, TrySendError},
     streaming::{MessageReader, MessageWriter},

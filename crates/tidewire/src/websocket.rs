@@ -15,7 +15,7 @@ use tidewire_proto::{
     CloseCode, CloseFrame, Config, Connection, Kind, Outcome, Outgoing, ReadyState, Role,
     SendError, Timestamp,
 };
-use tokio::time::Sleep;
+use tokio::{sync::oneshot, time::Sleep};
 
 use crate::{
     agreed::Agreed,
@@ -61,6 +61,8 @@ pub struct WebSocket<S: Stream = NetStream> {
     subprotocol: Option<Box<str>>,
     fragments: Fragments,
     end: End,
+    /// Whom to tell of the end, when the connection is dropped.
+    told: Option<oneshot::Sender<Option<Outcome>>>,
 }
 
 /// Whether messages are asked for in pieces.
@@ -123,7 +125,15 @@ impl<S: Stream> WebSocket<S> {
             subprotocol: agreed.subprotocol,
             fragments: Fragments::Off,
             end: End::NotYet,
+            told: None,
         }
+    }
+
+    /// Tells what was said of the end, when the connection is dropped.
+    pub(crate) fn tell_end(&mut self) -> oneshot::Receiver<Option<Outcome>> {
+        let (told, ended) = oneshot::channel();
+        self.told = Some(told);
+        ended
     }
 
     /// The subprotocol that was agreed on (RFC 6455 §1.9).
@@ -541,6 +551,10 @@ fn poll_timer<S: Stream>(
 impl<S: Stream> Drop for WebSocket<S> {
     fn drop(&mut self) {
         let mut inner = self.link.lock();
+        if let Some(told) = self.told.take() {
+            // Nobody may want to know any more.
+            let _ = told.send(inner.conn.outcome().cloned());
+        }
         let code = if std::thread::panicking() {
             CloseCode::INTERNAL_ERROR
         } else {

@@ -21,6 +21,7 @@ mod openings;
 mod pipe;
 mod proxies;
 mod raw;
+mod reconnecting;
 mod streaming;
 #[cfg(feature = "tls")]
 mod tls;
