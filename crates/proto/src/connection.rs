@@ -1,7 +1,7 @@
 //! One WebSocket connection: [`Connection`].
 
 use alloc::{boxed::Box, sync::Arc};
-use core::time::Duration;
+use core::{mem, time::Duration};
 
 use crate::{
     assembly::Assembly,
@@ -55,6 +55,7 @@ pub struct Connection {
     /// RSV1 is ours to use where this is on (RFC 7692).
     pub(crate) compression: Compression,
     pub(crate) deliver_fragments: bool,
+    pub(crate) reading_paused: bool,
 }
 
 /// The keep-alive: a Ping of ours that is on its way, and what the last one told.
@@ -90,6 +91,7 @@ impl Connection {
             role,
             compression: Compression::OFF,
             deliver_fragments: false,
+            reading_paused: false,
         }
     }
 
@@ -170,7 +172,7 @@ impl Connection {
             }
             self.watch_stall(cx.now);
         }
-        if !matches!(self.state, State::Open) {
+        if !self.listens() {
             return None;
         }
         if due(self.message.as_ref().and_then(|message| message.deadline)) {
@@ -190,13 +192,13 @@ impl Connection {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due; `None` means never.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let open = matches!(self.state, State::Open);
+        let listens = self.listens();
         let deadlines = [
             self.state.deadline(),
             self.outbox.stall().and_then(|stall| stall.deadline),
-            self.message.as_ref().and_then(|message| message.deadline).filter(|_| open),
-            self.pong_deadline().filter(|_| open),
-            self.ping_deadline().filter(|_| open),
+            self.message.as_ref().and_then(|message| message.deadline).filter(|_| listens),
+            self.pong_deadline().filter(|_| listens),
+            self.ping_deadline().filter(|_| listens),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -229,6 +231,29 @@ impl Connection {
         self.state.close_sent(frame, cx.now, &self.config.timeouts);
         self.watch_stall(cx.now);
         Ok(())
+    }
+
+    /// The driver reads no more for a while, since nobody takes what arrives. A peer that cannot be
+    /// heard is not late: keep-alive and the timeout of a message rest until
+    /// [`resume_reading`](Self::resume_reading).
+    pub const fn pause_reading(&mut self) {
+        self.reading_paused = true;
+    }
+
+    /// The driver reads again.
+    pub fn resume_reading(&mut self, now: Timestamp) {
+        if mem::take(&mut self.reading_paused) {
+            self.received_at = self.received_at.max(now);
+            if let Some(message) = &mut self.message {
+                message.deadline =
+                    self.config.timeouts.message.map(|timeout| now.saturating_add(timeout));
+            }
+        }
+    }
+
+    /// Forgets what waits to be written: nobody takes it any more. What arrives may still be read.
+    pub fn discard_outbox(&mut self, cx: &mut Context) {
+        self.outbox.clear(cx);
     }
 
     /// Gives back all that the connection has from the pools. Call it before a connection is
@@ -296,6 +321,11 @@ impl Connection {
         let mut body = [0; CONTROL_LEN_MAX];
         let len = frame.encode_body(&mut body);
         self.outbox.push_close(cx, self.role, &body[..len]);
+    }
+
+    /// Whether the peer's silence means anything.
+    const fn listens(&self) -> bool {
+        matches!(self.state, State::Open) && !self.reading_paused
     }
 
     fn pong_deadline(&self) -> Option<Timestamp> {

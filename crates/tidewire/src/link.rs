@@ -44,7 +44,8 @@ pub(crate) struct Link<S> {
 }
 
 pub(crate) struct Inner<S> {
-    io: S,
+    /// `None` once the owner is gone: senders and wakers may outlive it, the socket does not.
+    io: Option<S>,
     pub(crate) conn: Connection,
     /// The transport may hold bytes that we gave it: TLS does.
     unflushed: bool,
@@ -59,7 +60,7 @@ impl<S: Stream> Link<S> {
     pub(crate) fn new(io: S, conn: Connection) -> Arc<Self> {
         Arc::new(Self {
             inner: Mutex::new(Inner {
-                io,
+                io: Some(io),
                 conn,
                 unflushed: false,
                 sending_ended: false,
@@ -136,7 +137,7 @@ impl<S: Stream> Inner<S> {
         if let Err(error) = &result {
             // Nobody takes it any more. What arrives may still be read: perhaps a Close.
             self.write_error = Some(error.kind());
-            with_context(|cx| self.conn.release(cx));
+            with_context(|cx| self.conn.discard_outbox(cx));
         }
         Poll::Ready(result)
     }
@@ -144,7 +145,8 @@ impl<S: Stream> Inner<S> {
     fn poll_write_all(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         self.write_result()?;
         while !self.conn.outbox().is_empty() {
-            let written = ready!(write_some(&mut self.io, self.conn.outbox(), task))?;
+            let io = connected(&mut self.io)?;
+            let written = ready!(write_some(io, self.conn.outbox(), task))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -152,22 +154,27 @@ impl<S: Stream> Inner<S> {
             with_context(|cx| self.conn.advance(cx, written));
         }
         if self.unflushed {
-            ready!(Pin::new(&mut self.io).poll_flush(task))?;
+            ready!(connected(&mut self.io)?.poll_flush(task))?;
             self.unflushed = false;
         }
         if self.conn.transport() == Transport::EndSending && !self.sending_ended {
-            ready!(Pin::new(&mut self.io).poll_shutdown(task))?;
+            ready!(connected(&mut self.io)?.poll_shutdown(task))?;
             self.sending_ended = true;
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Writes what the transport takes right now, and forgets the rest. Nobody waits for it any
-    /// more, so no waker of ours may stay with the transport: it would keep us alive.
-    pub(crate) fn flush_last(&mut self) {
+    /// The owner is gone: writes what the transport takes right now, forgets the rest, and closes
+    /// it. Senders may still hold the link, and a waker of ours may be stuck in the transport.
+    pub(crate) fn shut(&mut self) {
         // There is nobody left to tell of an error to.
         let _ = self.poll_flush(&mut task::Context::from_waker(Waker::noop()));
-        with_context(|cx| self.conn.release(cx));
+        with_context(|cx| {
+            // Senders learn of the end by this.
+            let _ = self.conn.handle_eof(cx);
+            self.conn.release(cx);
+        });
+        self.io = None;
     }
 
     /// Whether something is to be written, flushed or ended.
@@ -195,7 +202,7 @@ impl<S: Stream> Inner<S> {
     ) -> Poll<io::Result<Option<Event>>> {
         if let Some(target) = with_context(|cx| self.conn.read_target(cx)) {
             let mut buf = ReadBuf::new(target);
-            ready!(Pin::new(&mut self.io).poll_read(task, &mut buf))?;
+            ready!(connected(&mut self.io)?.poll_read(task, &mut buf))?;
             let len = buf.filled().len();
             crate::thread::update_time();
             return Poll::Ready(Ok(match len {
@@ -203,9 +210,10 @@ impl<S: Stream> Inner<S> {
                 _ => with_context(|cx| self.conn.handle_read(cx, len).map(Event::from)),
             }));
         }
+        let io = connected(&mut self.io)?;
         let (len, result) = unread.fill(|room| {
             let mut buf = ReadBuf::new(room);
-            let poll = Pin::new(&mut self.io).poll_read(task, &mut buf);
+            let poll = io.poll_read(task, &mut buf);
             (buf.filled().len(), poll)
         });
         ready!(result)?;
@@ -228,18 +236,17 @@ impl<S: Stream> Inner<S> {
         self.conn.ready_state() == ReadyState::Open
     }
 
-    pub(crate) const fn io(&self) -> &S {
-        &self.io
+    pub(crate) const fn io(&self) -> Option<&S> {
+        self.io.as_ref()
     }
 }
 
 /// Writes once.
 fn write_some<S: Stream>(
-    io: &mut S,
+    io: Pin<&mut S>,
     outbox: &Outbox,
     task: &mut task::Context<'_>,
 ) -> Poll<io::Result<usize>> {
-    let io = Pin::new(io);
     let mut chunks = outbox.chunks();
     let (first, second) = (chunks.next(), chunks.next());
     if let (Some(only), None) = (first, second) {
@@ -252,4 +259,8 @@ fn write_some<S: Stream>(
         count += 1;
     }
     io.poll_write_vectored(task, &slices[..count])
+}
+
+fn connected<S: Unpin>(io: &mut Option<S>) -> io::Result<Pin<&mut S>> {
+    io.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
 }

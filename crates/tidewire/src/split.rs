@@ -1,6 +1,12 @@
 //! Two halves that live in different tasks: [`Sender`] and [`Receiver`].
 
-use std::{fmt, io, sync::Arc};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    io,
+    sync::Arc,
+    task::{Poll, ready},
+};
 
 use tidewire_proto::{CloseCode, CloseFrame, Outcome, Outgoing, ReadyState, SendError};
 use tokio::sync::{Notify, mpsc};
@@ -37,6 +43,9 @@ pub struct Receiver {
     messages: mpsc::Receiver<Result<Message, Error>>,
     driver: Option<tokio::task::JoinHandle<()>>,
 }
+
+/// What the driver reports to the receiver.
+type Inbound = mpsc::Sender<Result<Message, Error>>;
 
 /// Messages that wait for the receiver; then the peer has to wait.
 const WAITING_MAX: usize = 32;
@@ -266,7 +275,7 @@ impl<S: Stream> WebSocket<S> {
     }
 }
 
-async fn drive<S: Stream>(mut ws: WebSocket<S>, inbound: mpsc::Sender<Result<Message, Error>>) {
+async fn drive<S: Stream>(mut ws: WebSocket<S>, inbound: Inbound) {
     /// Whoever waits for room learns of the end.
     struct OnDrop<S: Stream>(Arc<Link<S>>);
     impl<S: Stream> Drop for OnDrop<S> {
@@ -276,19 +285,43 @@ async fn drive<S: Stream>(mut ws: WebSocket<S>, inbound: mpsc::Sender<Result<Mes
             }
         }
     }
-    let _end = OnDrop(Arc::clone(ws.link()));
+    let end = OnDrop(Arc::clone(ws.link()));
     let mut wanted = true;
     loop {
-        let place = if wanted { inbound.reserve().await.ok() } else { None };
+        let place = if wanted { place_for_one(&mut ws, &inbound).await } else { None };
         wanted = place.is_some();
         match (ws.next_driven().await, place) {
             (Ok(Some(message)), Some(place)) => place.send(Ok(message)),
             (Ok(Some(_)), None) => {}
-            (Ok(None), _) | (Err(_), None) => return,
-            (Err(error), Some(place)) => {
+            (Ok(None), _) => return,
+            (Err(error), place) => {
+                drop(place);
                 drop(ws);
-                return place.send(Err(error));
+                drop(end); // the receiver may not take this before it has learned of the end
+                // Without a receiver there is nobody to tell.
+                let _ = inbound.send(Err(error)).await;
+                return;
             }
         }
     }
+}
+
+/// Waits until the receiver takes one more message; `None` where there is no receiver any more, or
+/// where the connection has ended meanwhile.
+async fn place_for_one<'a, S: Stream>(
+    ws: &mut WebSocket<S>,
+    inbound: &'a Inbound,
+) -> Option<mpsc::Permit<'a, Result<Message, Error>>> {
+    let mut reserve = std::pin::pin!(inbound.reserve());
+    poll_fn(|task| {
+        loop {
+            if let Poll::Ready(place) = reserve.as_mut().poll(task) {
+                return Poll::Ready(place.ok());
+            }
+            if ready!(ws.poll_unread(task)).is_err() {
+                return Poll::Ready(None);
+            }
+        }
+    })
+    .await
 }

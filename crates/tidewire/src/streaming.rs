@@ -185,7 +185,7 @@ impl<S: Stream> AsyncWrite for MessageWriter<'_, S> {
         Poll::Ready(Ok(len))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         self.ws.poll_flush(task).map_err(io::Error::from)
     }
 

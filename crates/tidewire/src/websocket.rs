@@ -276,7 +276,8 @@ impl<S: Stream> WebSocket<S> {
         Ok(())
     }
 
-    /// Waits until everything that is queued has been given to the transport.
+    /// Waits until everything that is queued has been given to the transport; reads ahead
+    /// meanwhile, as [`send`](Self::send) does.
     ///
     /// # Errors
     /// [`Error::Io`] where the transport broke.
@@ -358,8 +359,10 @@ impl<S: Stream> WebSocket<S> {
     }
 
     /// Looks at the transport, for its addresses for example.
+    #[expect(clippy::missing_panics_doc, reason = "it does not")]
     pub fn with_io<T>(&self, f: impl FnOnce(&S) -> T) -> T {
-        f(self.link.lock().io())
+        #[expect(clippy::expect_used, reason = "only dropping the WebSocket takes it away")]
+        f(self.link.lock().io().expect("the transport is there"))
     }
 
     /// Writes at once, or leaves it to the flusher while more messages are unread.
@@ -376,10 +379,16 @@ impl<S: Stream> WebSocket<S> {
         }
     }
 
-    pub(crate) fn poll_flush(&self, task: &task::Context<'_>) -> Poll<Result<(), Error>> {
-        self.link.owner.register(task.waker());
-        let mut inner = self.link.lock();
-        self.link.poll_flush(&mut inner).map_err(Error::Io)
+    pub(crate) fn poll_flush(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            self.link.owner.register(task.waker());
+            let mut inner = self.link.lock();
+            if self.link.poll_flush(&mut inner)?.is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            drop(inner);
+            ready!(self.poll_meanwhile(task))?;
+        }
     }
 
     /// Ready when there is room in the queue. Reads ahead while there is none.
@@ -394,20 +403,44 @@ impl<S: Stream> WebSocket<S> {
                 return Poll::Ready(Ok(()));
             }
             drop(inner);
-            if self.ahead.as_ref().is_some_and(|ahead| ahead.len >= AHEAD_LEN_MAX) {
-                return Poll::Pending;
-            }
-            let event = ready!(self.poll_transport(task))?;
-            let len = match &event {
-                Event::Message(message) => message.len(),
-                Event::Fragment { payload, .. } => payload.len(),
-                Event::Closed(_) => return Poll::Ready(self.ended(event)),
-                Event::Control | Event::Failed => continue,
-            };
-            let ahead = self.ahead.get_or_insert_default();
-            ahead.events.push_back(event);
-            ahead.len += len + size_of::<Event>();
+            ready!(self.poll_meanwhile(task))?;
         }
+    }
+
+    /// While something waits to be written: reads ahead, as far as that may go, and keeps the time.
+    /// Ready when something has happened, or with an error when the connection has ended.
+    fn poll_meanwhile(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
+        if self.ahead.as_ref().is_some_and(|ahead| ahead.len >= AHEAD_LEN_MAX) {
+            return self.poll_unread(task);
+        }
+        let event = ready!(self.poll_transport(task))?;
+        let len = match &event {
+            Event::Message(message) => message.len(),
+            Event::Fragment { payload, .. } => payload.len(),
+            Event::Closed(_) => return Poll::Ready(self.ended(event)),
+            Event::Control | Event::Failed => return Poll::Ready(Ok(())),
+        };
+        let ahead = self.ahead.get_or_insert_default();
+        ahead.events.push_back(event);
+        ahead.len += len + size_of::<Event>();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Keeps the time without reading: nobody takes what would be read. Ready as
+    /// [`poll_meanwhile`](Self::poll_meanwhile) is.
+    pub(crate) fn poll_unread(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
+        let mut inner = self.link.lock();
+        inner.conn.pause_reading();
+        if inner.wants_flush() {
+            self.link.owner.register(task.waker());
+            let _ = self.link.poll_flush(&mut inner);
+        }
+        let event = ready!(poll_timer(&mut self.timer, &mut inner, task));
+        drop(inner);
+        Poll::Ready(match event {
+            Some(event @ Event::Closed(_)) => self.ended(event),
+            _ => Ok(()),
+        })
     }
 
     /// The connection ended while something was to be sent.
@@ -458,6 +491,7 @@ impl<S: Stream> WebSocket<S> {
     /// Reads, writes and keeps time until something happens.
     fn poll_transport(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<Event>> {
         let mut inner = self.link.lock();
+        with_context(|cx| inner.conn.resume_reading(cx.now));
         loop {
             if let Some(event) = self.unread.next(&mut inner.conn) {
                 self.unread.shrink();
@@ -467,6 +501,13 @@ impl<S: Stream> WebSocket<S> {
             if inner.wants_flush() {
                 // Errors of writing are told by `send`; here what arrives is still of interest.
                 let _ = self.link.poll_flush(&mut inner);
+            }
+            // A peer that never falls silent must not keep the deadlines from being looked at.
+            if let Some(event) = with_context(|cx| match inner.conn.poll_timeout() {
+                Some(deadline) if deadline <= cx.now => inner.conn.handle_timeout(cx),
+                _ => None,
+            }) {
+                return Poll::Ready(Ok(event.into()));
             }
             match inner.poll_read(task, &mut self.unread) {
                 Poll::Ready(Ok(Some(event))) => return Poll::Ready(Ok(event)),
@@ -566,7 +607,7 @@ impl<S: Stream> Drop for WebSocket<S> {
             // It is open, so it takes a Close.
             let _ = with_context(|cx| inner.conn.close(cx, close));
         }
-        inner.flush_last();
+        inner.shut();
     }
 }
 

@@ -237,6 +237,28 @@ fn any_frame_is_a_sign_of_life() {
     assert!(!end.seen.iter().any(|seen| !matches!(seen, Seen::Binary(_))));
 }
 
+/// A driver that does not read cannot blame the peer for its silence; one that does not take what
+/// is sent is noticed all the same.
+#[test]
+fn keep_alive_rests_while_reading_is_paused() {
+    let mut end = Endpoint::new(Role::Server);
+    end.wait(Duration::from_secs(25));
+    assert_eq!(decode_frames(&end.written())[0].first, 0x89);
+    end.conn.pause_reading();
+    end.wait(Duration::from_secs(1000));
+    end.conn.resume_reading(end.cx.now);
+    end.wait(Duration::from_secs(19));
+    assert_eq!(end.seen, []);
+    end.wait(Duration::from_secs(1));
+    assert_eq!(end.seen[0], Seen::Failed(Failure::Timeout(TimeoutKind::Pong)));
+
+    let mut end = Endpoint::new(Role::Server);
+    end.conn.pause_reading();
+    end.conn.send(&mut end.cx, vec![0; 1 << 20]).unwrap();
+    end.wait(Duration::from_secs(30));
+    assert_eq!(outcome(&end).failure, Some(Failure::Timeout(TimeoutKind::WriteStall)));
+}
+
 /// L8: a byte a second inside a frame is no sign of life.
 #[test]
 fn l8_dripping_does_not_keep_alive() {

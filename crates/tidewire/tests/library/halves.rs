@@ -118,3 +118,21 @@ async fn a_waiting_sender_learns_of_the_end() {
     let error = waiting.await.unwrap();
     assert!(matches!(error, Error::Send(_) | Error::Io(_)), "{error:?}");
 }
+
+/// A receiver that is not asked for messages does not keep the driver from noticing that the peer
+/// takes nothing.
+#[tokio::test(start_paused = true)]
+async fn l7_a_stalled_peer_behind_a_full_receiver() {
+    let (mut peer, io) = duplex(1 << 12);
+    let (mut receiver, sender) = over(io, Role::Server).split();
+    for _ in 0..40 {
+        peer.write_all(&masked(0x81, b"wait")).await.unwrap();
+    }
+    sender.send(vec![0; 100_000]).await.unwrap();
+    sender.drained().await;
+    for _ in 0..32 {
+        assert_eq!(receiver.next().await.unwrap(), Some(Message::text("wait")));
+    }
+    assert!(matches!(receiver.next().await, Err(Error::Timeout(_))));
+    drop(peer);
+}

@@ -233,3 +233,56 @@ async fn a_dropped_connection_says_going_away() {
     assert_eq!(server.next().await.unwrap(), None);
     assert_eq!(server.close_info().unwrap().code(), CloseCode::GOING_AWAY);
 }
+
+/// A peer that never falls silent and never closes: our Close has its deadline all the same.
+#[tokio::test(start_paused = true)]
+async fn k12_a_flood_does_not_hold_up_the_close() {
+    let (mut peer, io) = duplex(1 << 16);
+    let mut ws = over(io, Role::Server);
+    let flood = tokio::spawn(async move {
+        let frames = masked(0x82, &[0; 100]).repeat(100);
+        while peer.write_all(&frames).await.is_ok() {
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+    });
+    let started = tokio::time::Instant::now();
+    ws.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(7), "{:?}", started.elapsed());
+    drop(ws);
+    flood.await.unwrap();
+}
+
+/// L5, L7: a peer that sends and never reads ends by `write_stall`, though `send` has read ahead as
+/// far as it may.
+#[tokio::test(start_paused = true)]
+async fn l7_a_peer_that_only_sends() {
+    let (peer, io) = duplex(1 << 12);
+    let mut ws = over(io, Role::Server);
+    let (mut read_half, mut write_half) = tokio::io::split(peer);
+    let flood = tokio::spawn(async move {
+        let frames = masked(0x82, &[0; 1000]).repeat(10);
+        while write_half.write_all(&frames).await.is_ok() {}
+    });
+    let error = loop {
+        match ws.next().await {
+            Ok(Some(message)) => {
+                if let Err(error) = ws.send(message).await {
+                    break error;
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(matches!(error, Error::Send(_)), "{error:?}");
+    let last = loop {
+        match ws.next().await {
+            Ok(Some(_)) => {} // read ahead
+            last => break last,
+        }
+    };
+    assert!(matches!(last, Err(Error::Timeout(_))), "{last:?}");
+    drop(ws);
+    flood.await.unwrap();
+    let mut rest = Vec::new();
+    read_half.read_to_end(&mut rest).await.unwrap();
+}
