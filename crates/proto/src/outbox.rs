@@ -154,11 +154,16 @@ impl Queue {
         }
     }
 
-    /// Where control frames may overtake: after the first piece that ends a frame, and after
-    /// those that overtook before.
-    fn overtaking_place(&self) -> usize {
+    /// Where control frames may overtake: after the first piece that ends a frame and reaches
+    /// `behind`, a value of `sent`, and after those that overtook before.
+    fn overtaking_place(&self, behind: u64) -> usize {
+        let mut end = self.sent - self.front_sent as u64;
         let mut pieces = self.pieces.iter();
-        let ends = pieces.position(|piece| piece.place != Place::Header).map_or(0, |at| at + 1);
+        let ends = pieces.position(|piece| {
+            end += piece.len() as u64;
+            piece.place != Place::Header && end >= behind
+        });
+        let ends = ends.map_or(self.pieces.len(), |at| at + 1);
         ends + pieces.take_while(|piece| piece.place == Place::Control).count()
     }
 }
@@ -287,7 +292,7 @@ impl Outbox {
         payload: &[u8],
     ) {
         let header = header(cx, role, FrameHead::whole(opcode), payload.len());
-        self.insert_control(cx, &header, payload);
+        self.insert_control(cx, &header, payload, 0);
     }
 
     /// Queues a Pong, up to [`PONGS_QUEUED_MAX`]; beyond it, only the latest will be sent.
@@ -301,9 +306,11 @@ impl Outbox {
             }
             return;
         }
+        // The latest Ping is answered last, wherever the Pongs before it stand in the backlog.
+        let behind = if queue.pongs.queued == 0 { 0 } else { queue.pongs.end };
         queue.pongs.queued += 1;
         let header = header(cx, role, FrameHead::whole(OpCode::Pong), payload.len());
-        let end = self.insert_control(cx, &header, payload);
+        let end = self.insert_control(cx, &header, payload, behind);
         self.queue_mut(cx).pongs.end = end;
     }
 
@@ -313,8 +320,15 @@ impl Outbox {
         self.push(cx, role, FrameHead::whole(OpCode::Close), Source::Slice(body));
     }
 
-    /// Inserts a control frame and tells where it ends.
-    fn insert_control(&mut self, cx: &mut Context, header: &FrameHeader, payload: &[u8]) -> u64 {
+    /// Inserts a control frame, no further ahead than `behind`, and tells where it ends: values of
+    /// `Queue::sent`.
+    fn insert_control(
+        &mut self,
+        cx: &mut Context,
+        header: &FrameHeader,
+        payload: &[u8],
+        behind: u64,
+    ) -> u64 {
         let frame_len = header.encode().len() + payload.len();
         let backlog = self.len;
         self.len += frame_len;
@@ -323,7 +337,7 @@ impl Outbox {
             append(queue.back_with_room(cx, frame_len), header, payload);
             return queue.sent + (backlog + frame_len) as u64;
         }
-        let mut place = queue.overtaking_place();
+        let mut place = queue.overtaking_place(behind);
         match queue.pieces.get_mut(place - 1) {
             Some(Piece { chunk: Chunk::Owned(buf), place: Place::Control })
                 if buf.capacity() - buf.len() >= frame_len =>
@@ -340,7 +354,11 @@ impl Outbox {
             }
         }
         let before: usize = queue.pieces.iter().take(place + 1).map(Piece::len).sum();
-        queue.sent + (before - queue.front_sent) as u64
+        let end = queue.sent + (before - queue.front_sent) as u64;
+        if end - (frame_len as u64) < queue.pongs.end {
+            queue.pongs.end += frame_len as u64; // they have just moved back
+        }
+        end
     }
 
     /// Drops what waits behind the frame that is being written, where that is a backlog: the
@@ -350,7 +368,7 @@ impl Outbox {
             return;
         }
         let Some(queue) = &mut self.queue else { return };
-        let keep = queue.overtaking_place();
+        let keep = queue.overtaking_place(0);
         for piece in queue.pieces.drain(keep..) {
             self.len -= piece.len();
             piece.recycle(cx);

@@ -279,6 +279,24 @@ fn f11_a_pong_overtakes_a_backlog() {
     }
 }
 
+/// §5.5.2: Pongs keep the order of their Pings where a backlog grew behind the first of them.
+#[test]
+fn f11_a_pong_does_not_overtake_a_pong() {
+    for role in [Role::Server, Role::Client] {
+        let mut end = Endpoint::new(role);
+        end.conn.send(&mut end.cx, vec![7; 60_000]).unwrap();
+        end.read(&from_peer_of(role, 0x89, b"one"));
+        end.conn.send(&mut end.cx, vec![8; 60_000]).unwrap();
+        end.conn.ping(&mut end.cx, b"ours").unwrap();
+        end.read(&from_peer_of(role, 0x89, b"two"));
+        end.read(&from_peer_of(role, 0x89, b"three"));
+        let frames = decode_frames(&end.written());
+        let pongs: Vec<_> = frames.iter().filter(|f| f.first == 0x8A).collect();
+        let payloads: Vec<_> = pongs.iter().map(|f| &f.payload[..]).collect();
+        assert_eq!(payloads, [&b"one"[..], b"two", b"three"], "{role:?}");
+    }
+}
+
 /// §5.5.2, Autobahn 2.10: ten Pings in one read want ten Pongs, in order.
 #[test]
 fn ten_pings_want_ten_pongs() {
