@@ -162,7 +162,11 @@ impl Connection {
         {
             return None;
         }
-        let message = self.message.as_mut().filter(|message| !message.compressed)?;
+        let message_len_max = self.config.limits.message_len_max;
+        let message = self
+            .message
+            .as_mut()
+            .filter(|message| !message.compressed && message.announced <= message_len_max)?;
         let room = message.reserve(cx, message.buf.len() as u64 + remaining);
         let len = usize::try_from(remaining).map_or(room, |remaining| room.min(remaining));
         Some(message.buf.spare(len))
@@ -392,6 +396,11 @@ impl Connection {
             }
             let payload = Payload::Borrowed(piece);
             return Ok(Some(Event::Fragment(Fragment { kind, payload, first, last })));
+        }
+        let message_len_max = self.config.limits.message_len_max;
+        if !self.deliver_fragments && message.announced > message_len_max {
+            // It began while fragments were delivered, when its length was nobody's concern.
+            return Err(Failure::Limit(LimitExceeded::MessageTooLong { message_len_max }));
         }
         let expected = (message.buf.len() + piece.len()) as u64 + self.frame.remaining;
         message.append(cx, piece, expected).map_err(Failure::Protocol)?;

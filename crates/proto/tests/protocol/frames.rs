@@ -118,6 +118,25 @@ fn f8_a_frame_too_long_is_refused_by_its_header() {
     assert_eq!(end.seen, [], "the limit itself is fine");
 }
 
+/// L3: a message that was delivered in fragments is bounded as any other once it is not.
+#[test]
+fn l3_the_limit_holds_again_for_a_message_under_way() {
+    let message_len_max = 10_000;
+    let failure = Failure::Limit(LimitExceeded::MessageTooLong { message_len_max });
+    for role in [Role::Server, Role::Client] {
+        let mut config = Config::default();
+        config.limits.message_len_max = message_len_max;
+        let mut end = Endpoint::with(role, config);
+        let stream = from_peer_of(role, 0x82, &vec![0; 100_000]);
+        end.conn.deliver_fragments(true);
+        end.read(&stream[..1000]);
+        assert!(matches!(end.take_seen()[..], [Seen::Fragment { first: true, .. }]), "{role:?}");
+        end.conn.deliver_fragments(false);
+        end.read(&stream[1000..1001]);
+        assert_eq!(end.seen, [Seen::Failed(failure)], "{role:?}");
+    }
+}
+
 /// Limits at the limit and one above it, over one frame and over fragments.
 #[test]
 fn limits_at_the_edge() {
