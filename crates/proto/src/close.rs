@@ -205,7 +205,8 @@ mod tests {
                 || (1012..=1014).contains(&code) // IANA
                 || (3000..5000).contains(&code)
         };
-        for code in 0..=u16::MAX {
+        // Miri takes a minute for all; these have most of the edges.
+        for code in if cfg!(miri) { 995..=1020 } else { 0..=u16::MAX } {
             let decoded = CloseFrame::decode(&code.to_be_bytes());
             assert_eq!(decoded.is_ok(), travel(code), "{code}");
             assert_eq!(CloseFrame::new(CloseCode::new(code), "").is_ok(), travel(code), "{code}");
