@@ -107,14 +107,25 @@ pub(crate) fn fuzz(workspace: &Workspace, only: &[String], seconds: u32) -> Resu
         return Err(format!("no fuzz target {unknown}; there are {}", names.join(", ")));
     }
     names.retain(|name| only.is_empty() || only.contains(name));
-    Ok(names
-        .into_iter()
-        .map(|name| {
-            let line = format!("cargo +nightly fuzz run {name} -- -max_total_time={seconds}");
-            let limit = Duration::from_secs(seconds.into()) + 20 * MINUTES;
-            Step::command(&format!("fuzz {name}"), &line, limit)
+    let step = move |name: String| {
+        Step::new(format!("fuzz {name}"), move |desk| {
+            let corpus = desk.workspace.root("fuzz/corpus").join(&name);
+            std::fs::create_dir_all(&corpus)
+                .map_err(|error| format!("{}: {error}", corpus.display()))?;
+            let folder = desk.workspace.root("fuzz");
+            let mut command = desk.words("cargo +nightly fuzz run --fuzz-dir fuzz");
+            command.arg(&name).arg(corpus).arg(folder.join("seeds").join(&name)).arg("--");
+            command.arg(format!("-dict={}", folder.join("dictionaries/http.dict").display()));
+            command.arg(format!("-max_total_time={seconds}"));
+            command.args(["-max_len=4096", "-timeout=25", "-print_final_stats=1"]);
+            desk.run(command, Duration::from_secs(seconds.into()) + 20 * MINUTES)?;
+            let lines = desk.tail(usize::MAX);
+            let count =
+                lines.iter().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+            Ok(format!("{} inputs", count.map_or("no count of", str::trim)))
         })
-        .collect())
+    };
+    Ok(names.into_iter().map(step).collect())
 }
 
 /// Runs `line`, then `--` and `rest`, in the main workspace and in those it leaves out.

@@ -101,7 +101,7 @@ fn stages(task: Task, workspace: &Workspace) -> Result<Vec<Stage>, String> {
         Task::Portability => cargo::portability(),
         Task::Miri => vec![setup::nightly(), cargo::miri()],
         Task::Fuzz { seconds, targets } => joined([
-            vec![setup::nightly(), setup::cargo_fuzz()],
+            vec![setup::cxx(), setup::nightly(), setup::cargo_fuzz()],
             cargo::fuzz(workspace, &targets, seconds)?,
         ]),
     };

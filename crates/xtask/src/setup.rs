@@ -138,7 +138,18 @@ pub(crate) fn cargo_deny() -> Step {
     })
 }
 
-/// cargo-fuzz, likewise.
+/// A C++ compiler, for libFuzzer.
+pub(crate) fn cxx() -> Step {
+    Step::new("set-up: g++", |desk| {
+        if answers("c++", &["--version"]) {
+            return Ok("already there".to_owned());
+        }
+        apt(desk, &["g++"])?;
+        Ok("g++".to_owned())
+    })
+}
+
+/// cargo-fuzz, compiled once into cargo's own folder.
 pub(crate) fn cargo_fuzz() -> Step {
     Step::new("set-up: cargo-fuzz", |desk| {
         if answers("cargo", &["fuzz", "--version"]) {
