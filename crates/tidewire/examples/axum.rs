@@ -1,7 +1,7 @@
 //! WebSockets in an axum application, over HTTP/1.1 and HTTP/2 by the same handler.
 //!
 //! ```text
-//! cargo run -p tidewire --features axum --example axum -- 127.0.0.1:3000
+//! cargo run -p tidewire --example axum -- 127.0.0.1:3000
 //! ```
 //!
 //! The first line it prints is its address as a URL; port 0 picks a free port.

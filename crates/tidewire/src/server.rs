@@ -447,6 +447,10 @@ impl Pending {
     }
 
     /// Does TLS, where the [`Server`] has it; what is known of the scheme.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(unused_variables, clippy::unused_async, reason = "it is for TLS alone")
+    )]
     async fn secure(self, deadline: Deadline) -> Result<(NetStream, Option<Scheme>), Error> {
         let io = NetStream::from(self.io);
         #[cfg(feature = "tls")]

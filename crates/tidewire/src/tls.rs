@@ -2,7 +2,7 @@
 //!
 //! # Which cryptography
 //! Where nobody hands in a configuration, the process's default
-//! [`CryptoProvider`](rustls::crypto::CryptoProvider) is used if one was installed, else the one
+//! [`CryptoProvider`] is used if one was installed, else the one
 //! of the feature `ring`, else the one of `aws-lc-rs`. So both features may be on, as happens when
 //! two crates of a program differ, and turning one on changes nothing for who relied on the other.
 //!
