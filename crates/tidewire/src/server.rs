@@ -176,7 +176,8 @@ impl Server {
     /// # Cancel safety
     /// Dropping the future drops the stream.
     pub async fn accept<S: Stream>(&self, io: S) -> Result<WebSocket<S>, Error> {
-        self.handshake(io).await?.accept().await
+        // On its own in memory, as in `Pending::upgrade`.
+        Box::pin(async { self.handshake(io).await?.accept().await }).await
     }
 
     /// Reads the opening handshake, and leaves the decision to the caller.
