@@ -459,8 +459,6 @@ impl Pending {
             Some(config) => deadline.limit(tls::accept(config, io)).await??,
             None => io,
         };
-        #[cfg(not(feature = "tls"))]
-        let io = deadline.limit(std::future::ready(io)).await?;
         // Behind a proxy that ends TLS, plain TCP says nothing of the scheme.
         let scheme = io.is_tls().then_some(Scheme::Wss);
         Ok((io, scheme))

@@ -199,6 +199,10 @@ impl Client {
     }
 
     /// The connection, once the server's answer was found good but for its extensions.
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(clippy::unnecessary_wraps, reason = "no other extension can be wrong")
+    )]
     pub(crate) fn established<S: Stream>(
         &self,
         io: S,
