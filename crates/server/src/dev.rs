@@ -17,7 +17,7 @@ use tidewire::{
 };
 use tokio::{
     net::TcpStream,
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     time::timeout,
 };
 use tracing::{debug, info, warn};
@@ -28,11 +28,18 @@ use crate::{
     pages,
 };
 
-/// Connections that are accepted and wait for their task. Beyond, the kernel's queue fills.
+/// Connections that are accepted and wait for their turn. Beyond, the kernel's queue fills.
 const ACCEPTED_MAX: usize = 64;
+
+/// Connections that speak HTTP at one time; further ones wait. Those in the room are counted there.
+const HTTP_COUNT_MAX: usize = 1024;
 
 /// How long a client may take for the head of a request, the first and each further one.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a connection may speak HTTP. A page needs a second; a peer that asks and never reads
+/// would keep its place for ever.
+const HTTP_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long a stop may take: a little more than a closing handshake.
 const STOP_WITHIN: Duration = Duration::from_secs(6);
@@ -61,19 +68,22 @@ pub async fn serve(listeners: Listeners, epoch: String, stop: impl Future<Output
     let (stopping, stopped) = watch::channel(());
     let (accepted, mut connections) = mpsc::channel(ACCEPTED_MAX);
     listeners.accept_into(&accepted);
-    tokio::pin!(stop);
-    loop {
-        tokio::select! {
-            () = &mut stop => break,
-            Some((io, peer)) = connections.recv() => {
-                let (shared, alive) = (Arc::clone(&shared), alive.clone());
-                let stopped = stopped.clone();
-                tokio::spawn(async move {
-                    speak_http(io, peer, shared, stopped).await;
-                    drop(alive);
-                });
-            }
+    let places = Arc::new(Semaphore::new(HTTP_COUNT_MAX));
+    let accepting = async {
+        // Whoever says nothing leaves its place after `HEAD_WITHIN`.
+        while let Ok(place) = Arc::clone(&places).acquire_owned().await
+            && let Some((io, peer)) = connections.recv().await
+        {
+            let (shared, alive, stopped) = (Arc::clone(&shared), alive.clone(), stopped.clone());
+            tokio::spawn(async move {
+                speak_http(io, peer, shared, stopped).await;
+                drop((place, alive));
+            });
         }
+    };
+    tokio::select! {
+        () = stop => {}
+        () = accepting => {} // it ends with the listeners, which do not end
     }
     drop(connections); // which ends the accepting
     drop(stopping);
@@ -103,14 +113,23 @@ async fn speak_http(
     tokio::pin!(connection);
     let result = tokio::select! {
         result = &mut connection => result,
-        _ = stopped.changed() => {
+        () = until_over(&mut stopped) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            let Ok(result) = timeout(HEAD_WITHIN, connection).await else {
+                return debug!(%peer, "HTTP ended: what was answered is not read");
+            };
+            result
         }
     };
     if let Err(error) = result {
         debug!(%peer, "HTTP ended: {error}");
     }
+}
+
+/// Until the server stops, or HTTP has been spoken for long enough.
+async fn until_over(stopped: &mut watch::Receiver<()>) {
+    // Either is a reason; which one it was does not matter.
+    let _ = timeout(HTTP_WITHIN, stopped.changed()).await;
 }
 
 fn answer(

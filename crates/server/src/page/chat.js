@@ -32,19 +32,26 @@ const address = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.h
 
 function connect() {
   clearTimeout(retry);
+  retry = 0;
   showState('connecting', attempts ? 'Reconnecting…' : 'Connecting…');
   const current = new WebSocket(address, SUBPROTOCOL);
   socket = current;
+  let opened = false;
+  let failed = '';
   current.onopen = () => {
+    opened = true;
     report('open');
     asked = nameField.value;
     send({ type: 'join', name: asked });
   };
   current.onmessage = ({ data }) => receive(JSON.parse(data));
-  current.onerror = () => report('error: the connection failed', true);
+  current.onerror = () => { failed = 'error, '; };
   current.onclose = ({ code, reason }) => {
     if (socket !== current) return;
-    report(`close ${code}${reason ? `: ${reason}` : ''}`, code !== 1000 && code !== 1001);
+    const text = `${failed}close ${code}${reason ? `: ${reason}` : ''}`;
+    const isTrouble = code !== 1000 && code !== 1001;
+    if (opened || !attempts) report(text, isTrouble);
+    else reportAttempt(text);
     closed(code, reason);
   };
 }
@@ -87,14 +94,15 @@ function receive(event) {
       }
       you = event.you;
       mine.add(you.id);
+      store(asked); // it was taken
       nameField.value = asked = you.name;
       people.clear();
       for (const who of event.people) people.set(who.id, who.name);
       showPeople();
-      showState('open', 'Connected');
       event.recent.forEach(hear);
       note(`You are ${you.name}`);
       for (const text of waiting.splice(0)) send({ type: 'say', text });
+      showState('open', 'Connected');
       break;
     case 'joined':
       people.set(event.who.id, event.who.name);
@@ -105,6 +113,7 @@ function receive(event) {
       people.set(event.who.id, event.who.name);
       if (event.who.id === you?.id) {
         you = event.who;
+        store(asked);
         nameField.value = asked = you.name;
       }
       showPeople();
@@ -165,6 +174,19 @@ function report(text, isTrouble = false) {
   note(text, isTrouble);
 }
 
+// One line for all attempts of an outage, however long: they shall not push out what was said.
+function reportAttempt(text) {
+  const counted = `${text} (attempt ${attempts})`;
+  const last = log.lastElementChild;
+  if (last?.classList.contains('attempt')) {
+    console.info(`tidewire: ${counted}`);
+    last.textContent = counted;
+  } else {
+    report(counted, true);
+    log.lastElementChild.classList.add('attempt');
+  }
+}
+
 function isAtEnd() {
   return log.scrollHeight - log.scrollTop - log.clientHeight < 80;
 }
@@ -213,7 +235,7 @@ function say() {
     send({ type: 'say', text });
   } else if (waiting.length < WAITING_MAX) {
     waiting.push(text);
-    showState(byId('state').dataset.state, 'Waiting');
+    showState('connecting', 'Connecting…');
     connectNow();
   } else {
     return; // it stays in the field
@@ -239,7 +261,6 @@ function rename() {
   const name = nameField.value.trim();
   if (!name || name === asked) return;
   asked = name;
-  store(name);
   send({ type: 'join', name });
   connectNow();
 }
