@@ -157,7 +157,9 @@ impl Request {
         if http.method != "CONNECT" {
             return Err(RequestError::ProtocolWithoutConnect);
         }
-        if protocol != "websocket" {
+        // RFC 9110 §7.8: "recipients SHOULD use case-insensitive comparison when matching each
+        // protocol-name to supported protocols". haproxy passes on what an HTTP/1.1 client wrote.
+        if !protocol.eq_ignore_ascii_case("websocket") {
             return Err(RequestError::ProtocolUnknown);
         }
         let (Some(scheme), Some(authority)) = (head.scheme, head.authority) else {

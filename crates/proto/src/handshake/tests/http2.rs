@@ -39,6 +39,9 @@ fn t2_extended_connect() {
         assert_eq!(check(head, &[VERSION]).unwrap_err(), *error, "T2 RFC 8441 {rule}");
         assert_eq!(error.status(), *status, "T2 RFC 8441 {rule}");
     }
+    let from_a_proxy = RequestHead { protocol: Some("WebSocket"), ..HEAD };
+    let request = check(&from_a_proxy, &[VERSION]);
+    assert!(matches!(request, Ok(Request::WebSocket(_))), "RFC 9110 §7.8 any case");
     let tunnel = RequestHead { protocol: None, ..HEAD };
     assert!(matches!(check(&tunnel, &[VERSION]), Ok(Request::Other(_))), "§4 a plain CONNECT");
 }
