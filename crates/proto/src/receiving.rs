@@ -167,7 +167,9 @@ impl Connection {
             .message
             .as_mut()
             .filter(|message| !message.compressed && message.announced <= message_len_max)?;
-        let room = message.reserve(cx, message.buf.len() as u64 + remaining);
+        let expected =
+            if self.frame.fin { message.buf.len() as u64 + remaining } else { message_len_max };
+        let room = message.reserve(cx, expected);
         let len = usize::try_from(remaining).map_or(room, |remaining| room.min(remaining));
         Some(message.buf.spare(len))
     }
@@ -402,7 +404,13 @@ impl Connection {
             // It began while fragments were delivered, when its length was nobody's concern.
             return Err(Failure::Limit(LimitExceeded::MessageTooLong { message_len_max }));
         }
-        let expected = (message.buf.len() + piece.len()) as u64 + self.frame.remaining;
+        let expected = if self.frame.fin {
+            (message.buf.len() + piece.len()) as u64 + self.frame.remaining
+        } else {
+            // Further fragments follow. To make room for this one alone would copy all that came
+            // before it for each of them.
+            message_len_max
+        };
         message.append(cx, piece, expected).map_err(Failure::Protocol)?;
         self.end_of_piece(frame_ends)
     }
@@ -443,4 +451,56 @@ fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
     let (front, rest) = mem::take(input).split_at_mut(n);
     *input = rest;
     front
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, context::MaskSource};
+
+    struct NoMasks;
+
+    impl MaskSource for NoMasks {
+        fn fill(&mut self, out: &mut [u8]) {
+            out.fill(0);
+        }
+    }
+
+    /// L1, L3: what has arrived is copied a few times, and not once for each further fragment.
+    #[test]
+    #[cfg_attr(miri, ignore = "it is about megabytes")]
+    fn l1_l3_fragments_are_not_copied_again_and_again() {
+        const LEN: usize = 8 << 20;
+        for fragment_len in [8 << 10, 64 << 10] {
+            let mut config = Config::default();
+            config.limits.message_len_max = 2 * LEN as u64;
+            let cx = &mut Context::new(Box::new(NoMasks));
+            let mut conn = Connection::new(Role::Client, config.into(), cx.now);
+            let (mut moves, mut place) = (0, core::ptr::null());
+            for i in 0..LEN / fragment_len {
+                let opcode = if i == 0 { OpCode::Binary } else { OpCode::Continuation };
+                let len = fragment_len as u64;
+                let header = FrameHeader { fin: false, rsv: 0, opcode, masking_key: None, len };
+                let mut bytes = header.encode().to_vec();
+                bytes.resize(bytes.len() + fragment_len / 2, 0);
+                assert!(conn.receive(cx, &mut &mut bytes[..]).is_none());
+                // The other half by a read of its own, where that is worth it.
+                let mut left = fragment_len / 2;
+                while left > 0 {
+                    let target = conn.read_target(cx).map(|target| target.len().min(left));
+                    left -= if let Some(len) = target {
+                        assert!(conn.handle_read(cx, len).is_none());
+                        len
+                    } else {
+                        assert!(conn.receive(cx, &mut &mut vec![0; left][..]).is_none());
+                        left
+                    };
+                }
+                let now = conn.message.as_ref().map(|message| message.buf.as_ptr());
+                moves += usize::from(now != Some(place));
+                place = now.unwrap();
+            }
+            assert!(moves < 12, "{moves} moves of fragments of {fragment_len}");
+        }
+    }
 }
