@@ -1,13 +1,13 @@
 //! The opening handshake over a byte stream, as both ends need it.
 
-use std::{io, time::Duration};
+use std::{future::poll_fn, io, pin::Pin, task::Poll, time::Duration};
 
 use tidewire_proto::handshake::{
     ClientHandshake, Established, HandshakeFailure, HandshakeLimits, Rejection, Request, Response,
     ServerHandshake,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncWriteExt, ReadBuf},
     time::timeout,
 };
 
@@ -132,11 +132,23 @@ pub(crate) async fn request<S: Stream>(
     }
 }
 
-/// One read, into a buffer of the thread.
+/// One read, into a buffer of the thread; while nothing arrives, it holds none.
 async fn read_some<S: Stream>(io: &mut S) -> io::Result<(usize, Box<[u8]>)> {
-    let mut buffer = take_read_buffer();
-    let len = io.read(&mut buffer).await?;
-    Ok((len, buffer))
+    poll_fn(|task| {
+        let mut buffer = take_read_buffer();
+        let mut buf = ReadBuf::new(&mut buffer);
+        let poll = Pin::new(&mut *io).poll_read(task, &mut buf);
+        let len = buf.filled().len();
+        match poll {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok((len, buffer))),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                give_read_buffer(buffer);
+                Poll::Pending
+            }
+        }
+    })
+    .await
 }
 
 /// For a rejection that the application has decided on.
