@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, MutexGuard},
     task::{self, Poll, ready},
     time::Duration,
@@ -63,6 +63,8 @@ pub struct WebSocket<S: Stream = NetStream> {
     end: End,
     /// Whom to tell of the end, when the connection is dropped.
     told: Option<oneshot::Sender<Option<Outcome>>>,
+    /// Events since this task last yielded.
+    turn: u16,
 }
 
 /// Whether messages are asked for in pieces.
@@ -98,6 +100,11 @@ const AHEAD_LEN_MAX: usize = 1 << 20;
 /// Corked messages are written in any case when they are this much.
 const CORK_LEN_MAX: usize = 64 << 10;
 
+/// After so many events the task yields, though more have arrived already: one read may bring
+/// thousands of tiny messages, and tokio's own budget counts reads. Others wait for less than a
+/// millisecond then, and 10,000 pipelined echoes take five writes more.
+const TURN_LEN_MAX: u16 = 2048;
+
 impl<S: Stream> WebSocket<S> {
     /// A connection whose opening handshake was done elsewhere, without extensions.
     ///
@@ -126,6 +133,7 @@ impl<S: Stream> WebSocket<S> {
             fragments: Fragments::Off,
             end: End::NotYet,
             told: None,
+            turn: 0,
         }
     }
 
@@ -493,7 +501,15 @@ impl<S: Stream> WebSocket<S> {
         let mut inner = self.link.lock();
         with_context(|cx| inner.conn.resume_reading(cx.now));
         loop {
+            if self.turn == TURN_LEN_MAX {
+                self.turn = 0;
+                // Its first poll has the task woken once others have run and the sockets have been
+                // looked at; merely to wake it would leave the latter out.
+                let _ = pin!(tokio::task::yield_now()).poll(task);
+                return Poll::Pending;
+            }
             if let Some(event) = self.unread.next(&mut inner.conn) {
+                self.turn += 1;
                 self.unread.shrink();
                 return Poll::Ready(Ok(event));
             }
@@ -514,6 +530,7 @@ impl<S: Stream> WebSocket<S> {
                 Poll::Ready(Ok(None)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(broken(&mut inner, error)),
                 Poll::Pending => {
+                    self.turn = 0;
                     if let Some(event) = ready!(poll_timer(&mut self.timer, &mut inner, task)) {
                         return Poll::Ready(Ok(event));
                     }

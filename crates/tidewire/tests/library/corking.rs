@@ -83,3 +83,23 @@ async fn what_is_fed_leaves_when_the_task_yields() {
     ws.flush().await.unwrap();
     assert_eq!(writes.load(Ordering::Relaxed), 2);
 }
+
+/// L14: whoever reads thousands of tiny messages lets others run between them.
+#[tokio::test(start_paused = true)]
+async fn l14_a_reader_yields() {
+    const MESSAGES: usize = 100_000;
+    let (mut client, io) = duplex(1 << 20);
+    let mut ws = over(io, Role::Server);
+    client.write_all(&masked(0x82, b"").repeat(MESSAGES)).await.unwrap();
+    let reader = tokio::spawn(async move {
+        for _ in 0..MESSAGES {
+            ws.next().await.unwrap().unwrap();
+        }
+    });
+    let mut others_ran = 0;
+    while !reader.is_finished() {
+        others_ran += 1;
+        tokio::task::yield_now().await;
+    }
+    assert!(others_ran >= MESSAGES / 4000, "{others_ran} times");
+}
