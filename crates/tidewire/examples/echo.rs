@@ -59,7 +59,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tokio::spawn(async move {
             let peer = pending.peer_addr();
             let served = if http2 {
-                serve(pending).await
+                // On its own in memory: else each connection over HTTP/1.1 has room for it.
+                Box::pin(serve(pending)).await
             } else {
                 async { echo(pending.upgrade().await?).await }.await
             };

@@ -441,10 +441,14 @@ impl Pending {
     /// As [`Server::negotiate`], and [`HandshakeError::Tls`].
     #[cfg(feature = "http2")]
     pub async fn negotiate(self) -> Result<crate::http2::Negotiated<NetStream>, Error> {
-        let deadline = self.server.handshake_deadline();
-        let server = self.server.clone();
-        let (io, scheme) = self.secure(deadline).await?;
-        server.negotiate_by(io, scheme, deadline).await
+        // On its own in memory, as in `upgrade`.
+        Box::pin(async {
+            let deadline = self.server.handshake_deadline();
+            let server = self.server.clone();
+            let (io, scheme) = self.secure(deadline).await?;
+            server.negotiate_by(io, scheme, deadline).await
+        })
+        .await
     }
 
     /// Does TLS, where the [`Server`] has it; what is known of the scheme.
