@@ -192,15 +192,15 @@ impl Connection {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due; `None` means never.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let listens = self.listens();
-        let deadlines = [
-            self.state.deadline(),
-            self.outbox.stall().and_then(|stall| stall.deadline),
-            self.message.as_ref().and_then(|message| message.deadline).filter(|_| listens),
-            self.pong_deadline().filter(|_| listens),
-            self.ping_deadline().filter(|_| listens),
-        ];
-        deadlines.into_iter().flatten().min()
+        let stall = self.outbox.stall().and_then(|stall| stall.deadline);
+        let deadline = earlier(self.state.deadline(), stall);
+        if !self.listens() {
+            return deadline;
+        }
+        let message = self.message.as_ref().and_then(|message| message.deadline);
+        // A Ping is on its way, or one will be.
+        let ping = self.pong_deadline().or_else(|| self.ping_deadline());
+        earlier(deadline, earlier(message, ping))
     }
 
     /// `n` bytes of the outbox were written.
@@ -278,7 +278,10 @@ impl Connection {
 
     /// Something was queued: from now on the peer must take it at a certain rate.
     pub(crate) fn watch_stall(&mut self, now: Timestamp) {
-        if let Some(span) = self.config.timeouts.write_stall {
+        // Of what is queued in one turn, only the first has anything to work out here.
+        if self.outbox.stall().is_none_or(|stall| stall.deadline.is_none())
+            && let Some(span) = self.config.timeouts.write_stall
+        {
             let wanted = STALL_BYTES_PER_SECOND.saturating_mul(span.as_secs().max(1));
             self.outbox.watch_stall(now.saturating_add(span), wanted);
         }
@@ -338,5 +341,13 @@ impl Connection {
     fn ping_deadline(&self) -> Option<Timestamp> {
         let after = self.config.timeouts.ping_after?;
         self.ping.sent_at.is_none().then(|| self.received_at.saturating_add(after))
+    }
+}
+
+/// The earlier of two deadlines. Drivers ask at every message.
+fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }

@@ -117,6 +117,20 @@ pub struct EncodedHeader {
     len: u8,
 }
 
+impl EncodedHeader {
+    /// Writes it to the front of `room`. What stands behind it there has no meaning afterwards: a
+    /// copy of constant length is a store or two, one of this header's length a call.
+    ///
+    /// # Panics
+    /// If `room` is shorter than the header.
+    pub(crate) fn write_to(&self, room: &mut [u8]) {
+        match room.first_chunk_mut() {
+            Some(room) => *room = self.bytes,
+            None => room[..self.len()].copy_from_slice(self),
+        }
+    }
+}
+
 impl ops::Deref for EncodedHeader {
     type Target = [u8];
 

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use crate::{
     buffer::{HEADROOM, MessageBuf},
     context::Context,
-    header::{CONTROL_LEN_MAX, FrameHeader, RSV1},
+    header::{CONTROL_LEN_MAX, EncodedHeader, FrameHeader, RSV1},
     mask,
     message::Source,
     opcode::{OpCode, Role},
@@ -262,7 +262,7 @@ impl Outbox {
             payload => {
                 // M2: shared bytes may be seen by others; they are masked in a copy.
                 let out = queue.back_with_room(cx, frame.len() + payload.len());
-                append(out, &header, &payload);
+                append_frame(out, &frame, header.masking_key, &payload);
                 if let Source::Owned(buf) = payload {
                     cx.buffers.give(buf);
                 }
@@ -507,12 +507,24 @@ fn header(cx: &mut Context, role: Role, head: FrameHead, len: usize) -> FrameHea
 }
 
 fn append(out: &mut MessageBuf, header: &FrameHeader, payload: &[u8]) {
-    out.extend_from_slice(&header.encode());
-    out.extend_from_slice(payload);
-    if let Some(key) = header.masking_key {
-        let at = out.len() - payload.len();
-        let _ = mask::apply(key, &mut out[at..]);
+    append_frame(out, &header.encode(), header.masking_key, payload);
+}
+
+fn append_frame(
+    out: &mut MessageBuf,
+    header: &EncodedHeader,
+    masking_key: Option<[u8; 4]>,
+    payload: &[u8],
+) {
+    let len = header.len() + payload.len();
+    let room = out.spare(len);
+    header.write_to(room);
+    let room = &mut room[header.len()..];
+    room.copy_from_slice(payload);
+    if let Some(key) = masking_key {
+        let _ = mask::apply(key, room);
     }
+    out.commit(len);
 }
 
 const _: () = assert!(HEADROOM >= FrameHeader::LEN_MAX);
