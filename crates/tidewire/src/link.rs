@@ -38,7 +38,7 @@ pub(crate) struct Link<S> {
     pub(crate) owner: AtomicWaker,
     /// Tells the senders of a split connection that something was written, or that it ended.
     /// Nobody waits where there is none.
-    pub(crate) room: OnceLock<Notify>,
+    pub(crate) room: OnceLock<Box<Notify>>,
     flusher: Option<Arc<Flusher>>,
     scheduled: AtomicBool,
 }

@@ -416,10 +416,10 @@ impl Pending {
     ///
     /// # Errors
     /// As [`Server::accept`].
-    pub async fn upgrade(self) -> Result<WebSocket, Error> {
+    pub fn upgrade(self) -> impl Future<Output = Result<WebSocket, Error>> + Send {
         // On its own in memory: a task is as large as its largest future for as long as it lives,
         // and this one is long over when connections are idle.
-        Box::pin(async { self.handshake().await?.accept().await }).await
+        Box::pin(async move { self.handshake().await?.accept().await })
     }
 
     /// Does TLS, where the [`Server`] has it, and reads the opening handshake, and leaves the

@@ -107,7 +107,7 @@ impl<S: Stream> Outbound for Link<S> {
     }
 
     fn room(&self) -> &Notify {
-        self.room.get_or_init(Notify::new)
+        self.room.get_or_init(Box::default)
     }
 
     fn schedule(self: Arc<Self>) {
@@ -268,7 +268,7 @@ impl<S: Stream> WebSocket<S> {
     pub fn split(self) -> (Receiver, Sender) {
         let (inbound, messages) = mpsc::channel(WAITING_MAX);
         // It is there before anybody waits, so that what is written from now on is told.
-        self.link().room.get_or_init(Notify::new);
+        self.link().room.get_or_init(Box::default);
         let link = Arc::clone(self.link()) as Arc<dyn Outbound>;
         let driver = Some(tokio::spawn(drive(self, inbound)));
         (Receiver { messages, driver }, Sender(Arc::new(LastSender(link))))
