@@ -345,8 +345,11 @@ impl Connection {
             _ => {
                 let frame = CloseFrame::decode(&payload).map_err(Failure::Protocol)?;
                 let answer = self.state.close_received(frame, cx.now, &self.config.timeouts);
-                if let Some(answer) = answer {
-                    self.push_close(cx, &answer);
+                match answer {
+                    Some(answer) => self.push_close(cx, &answer),
+                    // Ours has been written already, if nothing waits.
+                    None if self.outbox.is_empty() => self.state.all_written(self.role, cx.now),
+                    None => {}
                 }
                 Ok(None)
             }

@@ -164,6 +164,17 @@ impl<S: Stream> Inner<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// The connection has ended, and its owner may keep it for long: the peer need not wait for us.
+    pub(crate) fn end_sending(&mut self) {
+        if let Some(io) = &mut self.io
+            && !self.sending_ended
+        {
+            // Where the transport does not take it at once, it ends when the owner is dropped.
+            let task = &mut task::Context::from_waker(Waker::noop());
+            self.sending_ended = Pin::new(io).poll_shutdown(task).is_ready();
+        }
+    }
+
     /// The owner is gone: writes what the transport takes right now, forgets the rest, and closes
     /// it. Senders may still hold the link, and a waker of ours may be stuck in the transport.
     pub(crate) fn shut(&mut self) {

@@ -478,6 +478,7 @@ impl<S: Stream> WebSocket<S> {
         if let Event::Closed(outcome) = event {
             self.end = End::Told;
             self.timer = None;
+            self.link.lock().end_sending();
             return Poll::Ready(match outcome.failure {
                 Some(failure) => Err(failure.into()),
                 None if outcome.was_clean() => Ok(None),

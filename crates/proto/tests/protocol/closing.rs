@@ -65,6 +65,18 @@ fn k7_who_ends_the_transport() {
     assert_eq!(client.conn.transport(), Transport::Ended);
 }
 
+/// K7: a server whose own Close was answered does not wait long for a client that keeps TCP open.
+#[test]
+fn k7_a_client_that_does_not_end_its_half() {
+    let mut server = Endpoint::new(Role::Server);
+    server.conn.close(&mut server.cx, close(1001, "")).unwrap();
+    server.written();
+    server.read(&masked(0x88, &[0x03, 0xE9]));
+    assert_eq!(server.conn.transport(), Transport::EndSending);
+    server.wait(Duration::from_millis(500));
+    assert!(outcome(&server).was_clean());
+}
+
 /// K8: both close at once.
 #[test]
 fn k8_simultaneous_close() {

@@ -286,3 +286,17 @@ async fn l7_a_peer_that_only_sends() {
     let mut rest = Vec::new();
     read_half.read_to_end(&mut rest).await.unwrap();
 }
+
+/// A client that keeps its ended connection does not keep the server waiting.
+#[tokio::test(start_paused = true)]
+async fn k7_an_ended_client_holds_up_nobody() {
+    let (mut client, mut server) = pair(1 << 10);
+    let started = tokio::time::Instant::now();
+    let kept = tokio::spawn(async move {
+        assert_eq!(client.next().await.unwrap(), None);
+        client
+    });
+    server.close(CloseCode::GOING_AWAY, "").await.unwrap();
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    drop(kept.await.unwrap());
+}
