@@ -90,6 +90,23 @@ const CASES = {
   },
 };
 
+/** What was negotiated is what the flags say: `extensions` and `protocol` as WebSocket has them. */
+export const agreed = ({ deflate, subprotocol }) => ({
+  [`the extension in use is ${deflate ? 'permessage-deflate' : 'none'}`]: async (open) => {
+    const c = await open();
+    assert.equal(c.socket.extensions.split(';')[0], deflate ? 'permessage-deflate' : '');
+    await c.close(1000, '');
+  },
+  [`the subprotocol in use is ${subprotocol ?? 'none'}`]: async (open) => {
+    const c = await open();
+    assert.equal(c.socket.protocol, subprotocol ?? '');
+    await c.close(1000, '');
+  },
+});
+
+/** A client offers this one beside the wanted one, and first. */
+export const offers = ({ subprotocol }) => (subprotocol ? ['unheard-of', subprotocol] : []);
+
 const bounded = (promise, what) => {
   let timer;
   const late = new Promise((_, no) => {
@@ -149,7 +166,10 @@ export class Inbox {
   }
 }
 
-/** The flags every script here takes: --deflate, --ca FILE, --cert FILE, --key FILE, then words. */
+/**
+ * The flags every script here takes, then words: --deflate, --subprotocol NAME, --ca FILE,
+ * --cert FILE, --key FILE.
+ */
 export function options(argv) {
   const found = { deflate: false, words: [] };
   const rest = [...argv];
@@ -157,7 +177,7 @@ export function options(argv) {
     const word = rest.shift();
     if (word === '--') { found.words.push(...rest); break; }
     if (word === '--deflate') found.deflate = true;
-    else if (['--ca', '--cert', '--key'].includes(word)) found[word.slice(2)] = rest.shift();
+    else if (['--ca', '--cert', '--key', '--subprotocol'].includes(word)) found[word.slice(2)] = rest.shift();
     else found.words.push(word);
   }
   return found;

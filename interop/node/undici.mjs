@@ -1,22 +1,22 @@
 // npm `undici`: the WebSocket of Node and of the web platform, as a client.
 //
-//   node undici.mjs client URL [--deflate] [--ca FILE]
+//   node undici.mjs client URL [--deflate] [--subprotocol NAME] [--ca FILE]
 //
 // It always offers permessage-deflate; --deflate says that the server is expected to take it.
-import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 
 import { Agent, WebSocket } from 'undici';
 
-import { Inbox, options, play } from './cases.mjs';
+import { Inbox, agreed, offers, options, play } from './cases.mjs';
 
 const [, ...argv] = process.argv.slice(2);
-const { deflate, ca, words: [url] } = options(argv);
+const flags = options(argv);
+const { deflate, ca, words: [url] } = flags;
 const dispatcher = new Agent(ca ? { connect: { ca: readFileSync(ca) } } : {});
 
 function open() {
   const inbox = new Inbox();
-  const socket = new WebSocket(url, { dispatcher });
+  const socket = new WebSocket(url, { dispatcher, protocols: offers(flags) });
   socket.binaryType = 'arraybuffer';
   socket.onmessage = ({ data }) => inbox.put(typeof data === 'string' ? data : Buffer.from(data));
   socket.onclose = ({ code, reason }) => inbox.end(code, reason);
@@ -32,10 +32,4 @@ function open() {
   });
 }
 
-await play(`undici client${deflate ? ', deflate' : ''}${ca ? ', TLS' : ''}`, open, {
-  [deflate ? 'permessage-deflate is agreed on' : 'no extension is in use']: async () => {
-    const c = await open();
-    assert.equal(c.socket.extensions.split(';')[0], deflate ? 'permessage-deflate' : '');
-    await c.close(1000, '');
-  },
-});
+await play(`undici client${deflate ? ', deflate' : ''}${ca ? ', TLS' : ''}`, open, agreed(flags));

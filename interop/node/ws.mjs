@@ -1,7 +1,8 @@
 // npm `ws`, both ways.
 //
-//   node ws.mjs client URL [--deflate] [--ca FILE]
-//   node ws.mjs server [--deflate] [--cert FILE --key FILE] -- COMMAND with {url}
+//   node ws.mjs client URL [--deflate] [--subprotocol NAME] [--ca FILE]
+//   node ws.mjs server [--deflate] [--subprotocol NAME] [--cert FILE --key FILE] -- COMMAND
+//       with {url} in it
 //
 // As a server it starts COMMAND, an echo client, once for each connection that a case asks for.
 import assert from 'node:assert/strict';
@@ -13,10 +14,11 @@ import { createServer as createTlsServer } from 'node:https';
 
 import WebSocket, { WebSocketServer } from 'ws';
 
-import { Inbox, options, play } from './cases.mjs';
+import { Inbox, agreed, offers, options, play } from './cases.mjs';
 
 const [role, ...argv] = process.argv.slice(2);
-const { deflate, ca, cert, key, words } = options(argv);
+const flags = options(argv);
+const { deflate, subprotocol, ca, cert, key, words } = flags;
 
 function wrap(socket) {
   const inbox = new Inbox();
@@ -39,32 +41,24 @@ function wrap(socket) {
   };
 }
 
-const agreed = {
-  [deflate ? 'permessage-deflate is agreed on' : 'no extension is in use']: async (open) => {
-    const c = await open();
-    assert.equal(c.socket.extensions.split(';')[0], deflate ? 'permessage-deflate' : '');
-    await c.close(1000, '');
-  },
-};
-
 if (role === 'client') {
   const [url] = words;
   const connect = async (offer) => {
-    const socket = new WebSocket(url, [], {
+    const socket = new WebSocket(url, offers(flags), {
       perMessageDeflate: offer, maxPayload: 1 << 26, ca: ca && readFileSync(ca),
     });
     const wrapped = wrap(socket);
     await once(socket, 'open');
     return wrapped;
   };
-  const offers = deflate ? {
+  const dialects = deflate ? {
     'deflate without takeover': {
       serverNoContextTakeover: true, clientNoContextTakeover: true, threshold: 0,
     },
     'deflate with window bits': { serverMaxWindowBits: 9, clientMaxWindowBits: 10, threshold: 0 },
     'deflate not offered': false,
   } : {};
-  const more = Object.fromEntries(Object.entries(offers).map(([name, offer]) => [name, async () => {
+  const more = Object.fromEntries(Object.entries(dialects).map(([name, offer]) => [name, async () => {
     const c = await connect(offer);
     assert.equal(c.socket.extensions !== '', offer !== false);
     for (let i = 0; i < 20; i += 1) {
@@ -75,13 +69,16 @@ if (role === 'client') {
     await c.close(1000, '');
   }]));
   await play(`ws client${deflate ? ', deflate' : ''}${ca ? ', TLS' : ''}`,
-    () => connect(deflate && { threshold: 0 }), { ...agreed, ...more });
+    () => connect(deflate && { threshold: 0 }), { ...agreed(flags), ...more });
 } else {
   const http = cert
     ? createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) })
     : createServer();
   const server = new WebSocketServer({
-    server: http, perMessageDeflate: deflate && { threshold: 0 }, maxPayload: 1 << 26,
+    server: http,
+    perMessageDeflate: deflate && { threshold: 0 },
+    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
+    maxPayload: 1 << 26,
   });
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
@@ -100,7 +97,7 @@ if (role === 'client') {
     return wrap(socket);
   };
   await play(`ws server${deflate ? ', deflate' : ''}${cert ? ', TLS' : ''}`, open, {
-    ...agreed,
+    ...agreed(flags),
     'the client ends by itself, with status 0': async () => {
       for (const ended of statuses) assert.deepEqual(await ended, [0, null]);
     },

@@ -1,7 +1,7 @@
 """PyPI `aiohttp`, both ways.
 
-    aiohttp_peer.py client URL [--deflate] [--ca FILE]
-    aiohttp_peer.py server [--deflate] [--cert FILE --key FILE] -- COMMAND with {url}
+    aiohttp_peer.py client URL [--deflate] [--subprotocol NAME] [--ca FILE]
+    aiohttp_peer.py server [--deflate] [--subprotocol NAME] [--cert FILE --key FILE] -- COMMAND with {url}
 """
 import asyncio
 import sys
@@ -15,9 +15,10 @@ import cases
 class Connection:
     fragments = None
 
-    def __init__(self, socket):
+    def __init__(self, socket, subprotocol):
         self.socket = socket
-        self.extension = "permessage-deflate" if socket.compress else ""
+        self.extension = "permessage-deflate" if socket.compress else None
+        self.subprotocol = subprotocol
 
     async def send(self, data):
         if isinstance(data, str):
@@ -45,20 +46,22 @@ class Connection:
 async def client(args):
     async with aiohttp.ClientSession(trust_env=False) as session:
         async def opened():
-            return Connection(await session.ws_connect(
-                args.words[0], compress=15 if args.deflate else 0, max_msg_size=0, autoping=False,
-                ssl=args.tls or True))
+            socket = await session.ws_connect(
+                args.words[0], protocols=args.offers, compress=15 if args.deflate else 0,
+                max_msg_size=0, autoping=False, ssl=args.tls or True)
+            return Connection(socket, socket.protocol)
 
         return await cases.play(cases.label("aiohttp", args), opened, args)
 
 
 async def server(args):
     accepted = asyncio.Queue()
+    known = [args.subprotocol] if args.subprotocol else []
 
     async def handler(request):
-        socket = web.WebSocketResponse(compress=args.deflate, max_msg_size=0, autoping=False)
+        socket = web.WebSocketResponse(protocols=known, compress=args.deflate, max_msg_size=0, autoping=False)
         await socket.prepare(request)
-        connection = Connection(socket)
+        connection = Connection(socket, socket.ws_protocol)
         ended = connection.ended = asyncio.Event()
         await accepted.put(connection)
         await ended.wait()

@@ -6,7 +6,7 @@ everything is echoed. A connection has
     await send(data); await next() -> data; await close(code, reason) -> code
     await ping(payload)        or None, where the peer's library has no such call
     await fragments(parts)     likewise
-    extension                  the name of the one in use, or ""
+    extension, subprotocol     the name of the one in use, or None
 """
 import argparse
 import asyncio
@@ -127,15 +127,15 @@ CASES = [
 
 async def play(peer, opened, args, more=()):
     """Runs the cases and `more`, prints a verdict for each; the exit status."""
-    wanted = "permessage-deflate" if args.deflate else ""
+    wanted = "permessage-deflate" if args.deflate else None
 
-    async def the_extension_is_as_agreed(opened):
+    async def what_was_negotiated_is_as_agreed(opened):
         c = await opened()
-        same(c.extension, wanted)
+        same([c.extension, c.subprotocol], [wanted, args.subprotocol])
         await c.close(1000, "")
 
     passed = failed = 0
-    for case in [*CASES, the_extension_is_as_agreed, *more]:
+    for case in [*CASES, what_was_negotiated_is_as_agreed, *more]:
         name = f"{peer}: {case.__name__.replace('_', ' ')}"
         try:
             await asyncio.wait_for(case(opened), CASE_S)
@@ -179,6 +179,7 @@ def arguments():
     parser.add_argument("role", choices=("client", "server"))
     parser.add_argument("words", nargs="*", help="the URL; or the client's command with {url}")
     parser.add_argument("--deflate", action="store_true")
+    parser.add_argument("--subprotocol", help="a client offers it behind one that nobody knows")
     parser.add_argument("--ca", type=pathlib.Path)
     parser.add_argument("--cert", type=pathlib.Path)
     parser.add_argument("--key", type=pathlib.Path)
@@ -195,6 +196,7 @@ def arguments():
     elif args.cert:
         args.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         args.tls.load_cert_chain(args.cert, args.key)
+    args.offers = ["unheard-of", args.subprotocol] if args.subprotocol else []
     args.scheme = "wss" if args.tls else "ws"
     return args
 

@@ -1,7 +1,7 @@
 """PyPI `websockets`, both ways.
 
-    websockets_peer.py client URL [--deflate] [--ca FILE]
-    websockets_peer.py server [--deflate] [--cert FILE --key FILE] -- COMMAND with {url}
+    websockets_peer.py client URL [--deflate] [--subprotocol NAME] [--ca FILE]
+    websockets_peer.py server [--deflate] [--subprotocol NAME] [--cert FILE --key FILE] -- COMMAND with {url}
 """
 import asyncio
 import sys
@@ -17,7 +17,8 @@ class Connection:
     def __init__(self, socket):
         self.socket = socket
         self.next = socket.recv
-        self.extension = ", ".join(extension.name for extension in socket.protocol.extensions)
+        self.extension = ", ".join(extension.name for extension in socket.protocol.extensions) or None
+        self.subprotocol = socket.subprotocol
 
     async def send(self, data):
         await self.socket.send(data)
@@ -44,7 +45,8 @@ def options(args):
 
 async def client(args):
     async def opened():
-        return Connection(await connect(args.words[0], proxy=None, **options(args)))
+        return Connection(await connect(args.words[0], proxy=None, subprotocols=args.offers or None,
+                                        **options(args)))
 
     async def a_violation_is_answered_with_1002(opened):
         # An unmasked frame from a client (RFC 6455 §5.1), past the library's own encoder.
@@ -66,7 +68,8 @@ async def server(args):
         await accepted.put(Connection(socket))
         await socket.wait_closed()
 
-    async with serve(handler, "127.0.0.1", 0, **options(args)) as listening:
+    known = [args.subprotocol] if args.subprotocol else None
+    async with serve(handler, "127.0.0.1", 0, subprotocols=known, **options(args)) as listening:
         port = listening.sockets[0].getsockname()[1]
         children = cases.Children(f"{args.scheme}://127.0.0.1:{port}", args.command, accepted)
         return await cases.play(cases.label("websockets", args), children.open, args,

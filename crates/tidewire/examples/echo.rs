@@ -9,6 +9,8 @@
 //! of certificates and a private key. `--http2` takes WebSockets over HTTP/2 as well (RFC 8441), on
 //! the same port, with TLS or without.
 //!
+//! A client that offers the subprotocol `echo` gets it.
+//!
 //! The first line it prints is its address as a URL; port 0 picks a free port.
 
 #![expect(clippy::print_stdout, reason = "it is a program")]
@@ -27,7 +29,7 @@ const USAGE: &str =
 async fn main() -> Result<(), Box<dyn Error>> {
     let limits =
         Limits { message_len_max: 64 << 20, fragment_count_max: 131_072, ..Limits::default() };
-    let mut server = Server::new().limits(limits).origins(OriginPolicy::Any);
+    let mut server = Server::new().limits(limits).origins(OriginPolicy::Any).subprotocols(["echo"]);
     let mut address = None;
     let mut http2 = false;
     let mut certified = None;

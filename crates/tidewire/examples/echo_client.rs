@@ -5,15 +5,16 @@
 //! cargo run --release -p tidewire --example echo_client -- --autobahn ws://127.0.0.1:9001
 //! ```
 //!
-//! `--deflate` offers compression (RFC 7692). `--insecure` takes any certificate for that of the
-//! server. With `--autobahn`, the URL is that of a fuzzing server of the Autobahn Testsuite, whose
-//! cases are walked one by one.
+//! `--deflate` offers compression (RFC 7692), `--subprotocol` a subprotocol. `--insecure` takes any
+//! certificate for that of the server. With `--autobahn`, the URL is that of a fuzzing server of the
+//! Autobahn Testsuite, whose cases are walked one by one.
 
 use std::sync::Arc;
 
 use tidewire::{Client, DeflateConfig, Error, Limits, Message, tls};
 
-const USAGE: &str = "usage: echo_client [--autobahn] [--deflate] [--insecure] URL";
+const USAGE: &str =
+    "usage: echo_client [--autobahn] [--deflate] [--insecure] [--subprotocol NAME] URL";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,10 +23,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut client = Client::new().limits(limits);
     let mut autobahn = false;
     let mut url = None;
-    for arg in std::env::args().skip(1) {
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
         match &*arg {
             "--autobahn" => autobahn = true,
             "--deflate" => client = client.deflate(DeflateConfig::default()),
+            "--subprotocol" => client = client.subprotocols([args.next().ok_or(USAGE)?]),
             "--insecure" => client = client.tls(Arc::new(tls::unverified_client_config()?)),
             _ if arg.starts_with('-') || url.is_some() => return Err(USAGE.into()),
             _ => url = Some(arg),

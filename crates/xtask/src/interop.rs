@@ -11,6 +11,9 @@ use crate::testee::{self, Certificate, Server};
 
 const LIMIT: Duration = Duration::from_secs(5 * 60);
 
+/// What the echo server speaks if asked to.
+const SUBPROTOCOL: &str = "echo";
+
 /// What a script is run by, and its file in `interop/`.
 #[derive(Clone, Copy, Debug)]
 enum Script {
@@ -64,7 +67,7 @@ fn client(desk: &Desk<'_>, script: Script) -> Verdict {
             Dress::Plain => {}
             Dress::Deflate => {
                 echo.arg("--deflate");
-                command.arg("--deflate");
+                command.args(["--deflate", "--subprotocol", SUBPROTOCOL]);
             }
             Dress::Tls => {
                 echo.arg("--tls").arg(&certificate.leaf).arg(&certificate.key);
@@ -91,8 +94,8 @@ fn server(desk: &Desk<'_>, script: Script) -> Verdict {
         match dress {
             Dress::Plain => {}
             Dress::Deflate => {
-                command.arg("--deflate");
-                client.push("--deflate".to_owned());
+                command.args(["--deflate", "--subprotocol", SUBPROTOCOL]);
+                client.extend(["--deflate", "--subprotocol", SUBPROTOCOL].map(str::to_owned));
             }
             Dress::Tls => {
                 command.arg("--cert").arg(&certificate.leaf).arg("--key").arg(&certificate.key);
