@@ -37,6 +37,10 @@ pub(crate) fn checks() -> Lane {
             desk.line("cargo test --workspace --doc --all-features", 20 * MINUTES)?;
             Ok(counted(desk))
         }),
+        Step::new("fuzz seeds", |desk| {
+            desk.line("cargo test --manifest-path fuzz/Cargo.toml", 20 * MINUTES)?;
+            Ok(counted(desk))
+        }),
         Step::new("docs", |desk| {
             let mut command = desk.words("cargo doc --workspace --no-deps --all-features");
             command.env("RUSTDOCFLAGS", "-D warnings");
@@ -93,51 +97,16 @@ pub(crate) fn portability() -> Lane {
     lane
 }
 
-/// Each fuzz target for a while.
-pub(crate) fn fuzz(workspace: &Workspace, only: &[String], seconds: u32) -> Result<Lane, String> {
-    let folder = workspace.root("fuzz/fuzz_targets");
-    let entries =
-        std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".rs").map(str::to_owned))
-        .collect();
-    names.sort();
-    if let Some(unknown) = only.iter().find(|name| !names.contains(name)) {
-        return Err(format!("no fuzz target {unknown}; there are {}", names.join(", ")));
-    }
-    names.retain(|name| only.is_empty() || only.contains(name));
-    let step = move |name: String| {
-        Step::new(format!("fuzz {name}"), move |desk| {
-            let corpus = desk.workspace.root("fuzz/corpus").join(&name);
-            std::fs::create_dir_all(&corpus)
-                .map_err(|error| format!("{}: {error}", corpus.display()))?;
-            let folder = desk.workspace.root("fuzz");
-            let mut command = desk.words("cargo +nightly fuzz run --fuzz-dir fuzz");
-            command.arg(&name).arg(corpus).arg(folder.join("seeds").join(&name)).arg("--");
-            command.arg(format!("-dict={}", folder.join("dictionaries/http.dict").display()));
-            command.arg(format!("-max_total_time={seconds}"));
-            command.args(["-max_len=4096", "-timeout=25", "-print_final_stats=1"]);
-            desk.run(command, Duration::from_secs(seconds.into()) + 20 * MINUTES)?;
-            let lines = desk.tail(usize::MAX);
-            let count =
-                lines.iter().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
-            Ok(format!("{} inputs", count.map_or("no count of", str::trim)))
-        })
-    };
-    Ok(names.into_iter().map(step).collect())
-}
-
 /// Runs `line`, then `--` and `rest`, in the main workspace and in those it leaves out.
 fn on_each_workspace(desk: &Desk<'_>, line: &str, rest: &[&str]) -> Verdict {
     let mut done = Vec::new();
     for folder in WORKSPACES {
-        let manifest = desk.workspace.root(folder).join("Cargo.toml");
-        if !manifest.exists() {
-            continue;
-        }
         let mut command = desk.words(line);
-        command.arg("--manifest-path").arg(manifest).arg("--").args(rest);
+        command
+            .arg("--manifest-path")
+            .arg(desk.workspace.root(folder).join("Cargo.toml"))
+            .arg("--")
+            .args(rest);
         desk.run(command, 20 * MINUTES)?;
         done.push(if folder.is_empty() { "all crates" } else { folder });
     }

@@ -6,6 +6,7 @@
 
 mod cargo;
 mod conformance;
+mod fuzz;
 mod interop;
 mod plan;
 mod process;
@@ -100,10 +101,7 @@ fn stages(task: Task, workspace: &Workspace) -> Result<Vec<Stage>, String> {
         ]),
         Task::Portability => cargo::portability(),
         Task::Miri => vec![setup::nightly(), cargo::miri()],
-        Task::Fuzz { seconds, targets } => joined([
-            vec![setup::cxx(), setup::nightly(), setup::cargo_fuzz()],
-            cargo::fuzz(workspace, &targets, seconds)?,
-        ]),
+        Task::Fuzz { seconds, targets } => return fuzz::stages(workspace, &targets, seconds),
     };
     Ok(vec![vec![lane]])
 }
