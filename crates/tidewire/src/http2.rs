@@ -23,10 +23,9 @@
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), tidewire::Error> {
-//! let io = tokio::net::TcpStream::connect("127.0.0.1:9001").await?;
-//! let connector = tidewire::Client::new().http2(io).await?;
-//! let mut news = connector.connect("ws://127.0.0.1:9001/news").await?;
-//! let mut chat = connector.connect("ws://127.0.0.1:9001/chat").await?;
+//! let connector = tidewire::Client::new().connect_http2("wss://example.com").await?;
+//! let mut news = connector.connect("wss://example.com/news").await?;
+//! let mut chat = connector.connect("wss://example.com/chat").await?;
 //! # Ok(()) }
 //! ```
 //!

@@ -19,7 +19,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tidewire_proto::uri::Host;
+use tidewire_proto::{handshake::HttpVersion, uri::Host};
 use tokio_rustls::{
     TlsAcceptor, TlsConnector, TlsStream,
     rustls::{
@@ -35,22 +35,34 @@ mod unverified;
 
 /// What we speak over TLS (RFC 7301), as far as a default configuration says so.
 const ALPN_HTTP1: &[u8] = b"http/1.1";
+const ALPN_HTTP2: &[u8] = b"h2";
 
-/// Does the client's end of the TLS handshake.
+/// Does the client's end of the TLS handshake, for a connection of this version of HTTP.
 pub(crate) async fn connect(
     config: Option<&Arc<ClientConfig>>,
     io: NetStream,
     host: &Host,
+    version: HttpVersion,
 ) -> Result<NetStream, HandshakeError> {
-    let config = match config {
+    let mut config = match config {
         Some(config) => Arc::clone(config),
         None => default_config().await.map_err(HandshakeError::Tls)?,
     };
+    let is_http2 = version == HttpVersion::Http2;
+    if is_http2 {
+        // Whatever it offers else: here nothing else would be of use.
+        Arc::make_mut(&mut config).alpn_protocols = vec![ALPN_HTTP2.to_vec()];
+    }
     let name = server_name(host).map_err(HandshakeError::Tls)?;
     let io = TlsConnector::from(config).connect(name, io).await.map_err(HandshakeError::Tls)?;
     // RFC 7301 §3.2: from here on the connection speaks what was selected.
     match io.get_ref().1.alpn_protocol() {
-        None | Some(ALPN_HTTP1) => Ok(TlsStream::from(io).into()),
+        None | Some(ALPN_HTTP1) if !is_http2 => Ok(TlsStream::from(io).into()),
+        Some(ALPN_HTTP2) if is_http2 => Ok(TlsStream::from(io).into()),
+        // RFC 9113 §3.3: "HTTP/2 over TLS uses the "h2" protocol identifier".
+        None => Err(HandshakeError::Tls(io::Error::other(
+            "the server does not speak HTTP/2: it selected no ALPN (RFC 9113 §3.3)",
+        ))),
         Some(other) => Err(HandshakeError::Tls(io::Error::other(format!(
             "the server selected {:?}, which is not spoken here (RFC 7301 §3.2)",
             String::from_utf8_lossy(other)

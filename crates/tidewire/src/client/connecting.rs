@@ -6,7 +6,7 @@ use std::{future::Future, io, sync::Arc};
 use tidewire_proto::{DeflateConfig, DeflateParams};
 use tidewire_proto::{
     Role,
-    handshake::{ClientHandshake, ClientRequest, Established},
+    handshake::{ClientHandshake, ClientRequest, Established, HttpVersion},
     uri::{Host, Scheme, Uri},
 };
 
@@ -100,6 +100,16 @@ impl Client {
         .await
     }
 
+    /// A connection to the server for this version of HTTP, TLS included.
+    #[cfg(feature = "http2")]
+    pub(crate) async fn open(&self, uri: &Uri, version: HttpVersion) -> Result<NetStream, Error> {
+        Box::pin(async {
+            let io = self.reach(uri).await?;
+            Ok(self.secure(io, uri, version, self.handshake_deadline()).await?)
+        })
+        .await
+    }
+
     /// A connection to the server, through a proxy where one is to be used.
     async fn reach(&self, uri: &Uri) -> Result<NetStream, HandshakeError> {
         let (host, port) = (uri.host(), uri.port());
@@ -127,7 +137,8 @@ impl Client {
         if proxy.is_tls() {
             #[cfg(feature = "tls")]
             {
-                io = tls::connect(self.0.tls.as_ref(), io, proxy.host()).await?;
+                let version = HttpVersion::Http11;
+                io = tls::connect(self.0.tls.as_ref(), io, proxy.host(), version).await?;
             }
             #[cfg(not(feature = "tls"))]
             return Err(HandshakeError::no_tls());
@@ -158,7 +169,7 @@ impl Client {
         request: ClientRequest,
     ) -> Result<WebSocket, Error> {
         let deadline = self.handshake_deadline();
-        let io = self.secure(io, request.uri(), deadline).await?;
+        let io = self.secure(io, request.uri(), HttpVersion::Http11, deadline).await?;
         self.handshake_by(io, request, deadline).await
     }
 
@@ -169,13 +180,14 @@ impl Client {
         &self,
         io: NetStream,
         uri: &Uri,
+        version: HttpVersion,
         deadline: Deadline,
     ) -> Result<NetStream, HandshakeError> {
         if uri.scheme() == Scheme::Ws {
             return Ok(io);
         }
         #[cfg(feature = "tls")]
-        return deadline.limit(tls::connect(self.0.tls.as_ref(), io, uri.host())).await?;
+        return deadline.limit(tls::connect(self.0.tls.as_ref(), io, uri.host(), version)).await?;
         #[cfg(not(feature = "tls"))]
         return deadline.limit(async { Err(HandshakeError::no_tls()) }).await?;
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use h2::{RecvStream, client::SendRequest, ext::Protocol};
 use http::{Method, Uri as HttpUri, Version};
 use tidewire_proto::{
-    handshake::{ClientRequest, HandshakeFailure, ResponseError},
+    handshake::{ClientRequest, HandshakeFailure, HttpVersion, ResponseError},
     uri::Uri,
 };
 
@@ -22,6 +22,20 @@ use crate::{
 };
 
 impl Client {
+    /// Connects to the host of a `ws:` or `wss:` URI by HTTP/2, to open WebSockets there. With TLS,
+    /// `h2` is selected by ALPN; without, the server has to speak HTTP/2 from the first byte on.
+    ///
+    /// # Errors
+    /// As [`Client::connect`] and [`Client::http2`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the attempt.
+    pub async fn connect_http2(&self, uri: &str) -> Result<Connector, Error> {
+        let uri: Uri = uri.parse().map_err(HandshakeError::Uri)?;
+        let io = self.open(&uri, HttpVersion::Http2).await?;
+        self.http2(io).await
+    }
+
     /// Speaks HTTP/2 on any byte stream, to open WebSockets on it. For `wss:` URIs, TLS has been
     /// done on it, with the ALPN `h2`.
     ///

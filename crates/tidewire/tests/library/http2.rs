@@ -478,3 +478,53 @@ async fn negotiated_with_nobody() {
         assert!(answer.starts_with(status), "{:?}", String::from_utf8_lossy(&answer));
     }
 }
+
+/// RFC 9113 §3.3: by TLS, `h2` is selected by ALPN, or it is no HTTP/2.
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn by_tls() {
+    use std::sync::Arc;
+
+    let authority = crate::certificates::Authority::new();
+    let client = Client::new().tls(Arc::new(authority.client()));
+    for (alpn, ok) in [(&["h2", "http/1.1"][..], true), (&["http/1.1"], false), (&[], false)] {
+        let mut config = authority.server();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let server = Server::new().tls(Arc::new(config));
+        let listener = server.listen("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok(pending) = listener.accept().await {
+                tokio::spawn(async move {
+                    match pending.negotiate().await? {
+                        Negotiated::Http1(handshake) => drop(echo(handshake.accept().await?).await),
+                        Negotiated::Http2(mut connection) => {
+                            while let Some(handshake) = connection.next().await? {
+                                tokio::spawn(echo(handshake.accept()?));
+                            }
+                        }
+                    }
+                    Ok::<_, Error>(())
+                });
+            }
+        });
+        let url = format!("wss://localhost:{port}");
+        match client.connect_http2(&url).await {
+            Ok(connector) => {
+                assert!(ok, "{alpn:?}");
+                let mut ws = connector.connect(&url).await.unwrap();
+                ws.send("hello").await.unwrap();
+                assert_eq!(ws.next().await.unwrap(), Some(Message::text("hello")));
+            }
+            Err(error) => assert!(
+                !ok && matches!(&error, Error::Handshake(error)
+                    if matches!(**error, HandshakeError::Tls(_))),
+                "{alpn:?}: {error:?}"
+            ),
+        }
+        // And HTTP/1.1 on the same port, whatever is offered to others.
+        let mut ws = client.connect(&url).await.unwrap();
+        ws.send("hello").await.unwrap();
+        assert_eq!(ws.next().await.unwrap(), Some(Message::text("hello")));
+    }
+}
