@@ -176,6 +176,7 @@ impl Client {
     /// Does TLS where the URI asks for it (RFC 6455 §4.1: "if /secure/ is true, the client MUST
     /// perform a TLS handshake over the connection after opening the connection and before
     /// sending the handshake data").
+    #[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "it is for TLS alone"))]
     async fn secure(
         &self,
         io: NetStream,
