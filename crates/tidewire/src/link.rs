@@ -11,7 +11,7 @@ use std::{
 };
 
 use atomic_waker::AtomicWaker;
-use tidewire_proto::{Connection, Outbox, ReadyState, Transport};
+use tidewire_proto::{Connection, Initiator, Outbox, ReadyState, Transport};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::Notify,
@@ -241,6 +241,14 @@ impl<S: Stream> Inner<S> {
     pub(crate) fn has_room(&self) -> io::Result<bool> {
         self.write_result()?;
         Ok(self.conn.outbox().cost() < QUEUED_LEN_MAX)
+    }
+
+    /// Whether the connection comes to its end by the peer: it has closed, or broken a rule.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.conn.ready_state() == ReadyState::Closing
+            && self.conn.outcome().is_some_and(|outcome| {
+                outcome.failure.is_some() || outcome.initiator == Some(Initiator::Remote)
+            })
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -234,7 +234,9 @@ impl<S: Stream> WebSocket<S> {
     /// together, as soon as this task yields.
     ///
     /// # Errors
-    /// [`Error::Send`] after a Close, and [`Error::Io`] where the transport broke.
+    /// [`Error::Send`] after a Close, and [`Error::Io`] where the transport broke. If the peer has
+    /// closed, or has broken a rule, the connection has come to its end before that is told; of a
+    /// broken rule [`next`](Self::next) will tell as well.
     ///
     /// # Cancel safety
     /// If the future is dropped, the message is queued wholly or not at all.
@@ -250,7 +252,7 @@ impl<S: Stream> WebSocket<S> {
         message: &mut Option<Outgoing<'_>>,
     ) -> Poll<Result<(), Error>> {
         let mut inner = self.link.lock();
-        if !inner.has_room()? {
+        if !inner.has_room()? || inner.is_ending() {
             drop(inner);
             ready!(self.poll_ready(task))?;
             inner = self.link.lock();
@@ -403,6 +405,10 @@ impl<S: Stream> WebSocket<S> {
     pub(crate) fn poll_ready(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             let mut inner = self.link.lock();
+            if inner.is_ending() {
+                drop(inner);
+                return self.poll_end(task);
+            }
             if inner.has_room()? {
                 return Poll::Ready(Ok(()));
             }
@@ -412,6 +418,18 @@ impl<S: Stream> WebSocket<S> {
             }
             drop(inner);
             ready!(self.poll_meanwhile(task))?;
+        }
+    }
+
+    /// Nothing can be sent any more: the peer has closed, or we fail the connection. Goes on to the
+    /// end of it before that is told, since whoever gets an error drops the connection, and with it
+    /// what is queued: our Close for one (§7.1.1).
+    fn poll_end(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            let event = ready!(self.poll_transport(task))?;
+            if matches!(event, Event::Closed(_)) {
+                return Poll::Ready(self.ended(event));
+            }
         }
     }
 
@@ -453,8 +471,12 @@ impl<S: Stream> WebSocket<S> {
 
     /// The connection ended while something was to be sent.
     fn ended(&mut self, event: Event) -> Result<(), Error> {
+        let failure = match &event {
+            Event::Closed(outcome) => outcome.failure,
+            _ => None,
+        };
         self.ahead.get_or_insert_default().events.push_back(event);
-        Err(Error::Send(SendError::Closed))
+        Err(failure.map_or(Error::Send(SendError::Closed), Error::from))
     }
 
     /// The next event, be it read ahead; `None` after the end was told.

@@ -457,10 +457,10 @@ fn run(pieces: &[&[u8]]) -> (Vec<Seen>, Vec<u8>) {
 }
 
 proptest! {
-    /// Cutting the byte stream elsewhere changes nothing: not what the application sees, not
+    /// Z3: cutting the byte stream elsewhere changes nothing: not what the application sees, not
     /// what is answered.
     #[test]
-    fn cuts_do_not_matter(frames in prop::collection::vec(arbitrary_frame(), 0..12), size in 1..40_usize) {
+    fn z3_cuts_do_not_matter(frames in prop::collection::vec(arbitrary_frame(), 0..12), size in 1..40_usize) {
         let stream = frames.concat();
         let whole = run(&[&stream]);
         prop_assert_eq!(&run(&stream.chunks(size).collect::<Vec<_>>()), &whole);

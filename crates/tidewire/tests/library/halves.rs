@@ -1,7 +1,13 @@
 //! Split connections.
 
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use tidewire::{CloseCode, Error, Message, Prepared, Role, TrySendError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 
 use crate::pipe::{masked, over, pair};
 
@@ -135,4 +141,44 @@ async fn l7_a_stalled_peer_behind_a_full_receiver() {
     }
     assert!(matches!(receiver.next().await, Err(Error::Timeout(_))));
     drop(peer);
+}
+
+/// X6: a transport that panics in the task behind a split connection is an error for both halves.
+#[tokio::test(start_paused = true)]
+async fn x6_a_panic_reaches_both_halves() {
+    struct Panics;
+    impl AsyncRead for Panics {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            panic!("on purpose");
+        }
+    }
+    impl AsyncWrite for Panics {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+    let (mut receiver, sender) = over(Panics, Role::Server).split();
+    let error = receiver.next().await.unwrap_err();
+    assert!(matches!(error, Error::Io(_)), "{error:?}");
+    assert_eq!(receiver.next().await.unwrap(), None, "told once");
+    // More than the queue holds: it would wait for ever.
+    let mut sent = Ok(());
+    for _ in 0..3 {
+        sent = sent.and(sender.send(vec![0; 1 << 20]).await);
+    }
+    assert!(matches!(sent, Err(Error::Send(_))), "{sent:?}");
 }
