@@ -113,7 +113,7 @@ fn violations() -> Vec<Row> {
 /// The general rule for every violation: one Close with the named code, nothing after it, the end
 /// of TCP, and one error for the application that names the section.
 #[test]
-fn f2_f3_f4_f6_f7_f8_u1_u2_u4_u5_u7_k1_k2_k4_d8_z6_violations() {
+fn violations_end_in_one_close() {
     let server = Program::echo();
     let ways: [(&str, Way); 3] = [
         ("alone", |peer, bytes| peer.write(bytes)),
@@ -166,7 +166,7 @@ fn f4_messages_before_a_violation_are_answered() {
 
 /// Streams of frames, and the frames that answer them, wherever the stream is cut.
 #[test]
-fn f1_f5_f9_u3_u8_good_frames_at_every_cut() {
+fn good_frames_at_every_cut() {
     let server = Program::echo();
     let euro = "\u{20AC}".as_bytes();
     let rows: Vec<(&str, Vec<u8>, Vec<Frame>)> = vec![

@@ -32,7 +32,7 @@ fn replaced(from: &str, to: &str) -> Vec<u8> {
 }
 
 #[test]
-fn h1_h7_h8_h9_good_requests() {
+fn good_requests_by_rule() {
     let server = Program::echo();
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     let rows: [(&str, Vec<u8>); 12] = [
@@ -65,7 +65,7 @@ fn h1_h7_h8_h9_good_requests() {
 }
 
 #[test]
-fn h2_h3_h4_h5_h6_h8_h10_h13_refusals() {
+fn refusals_by_rule() {
     let server = Program::echo();
     let many =
         |count: usize| replaced("Host: a\r\n", &format!("Host: a\r\n{}", "X: y\r\n".repeat(count)));

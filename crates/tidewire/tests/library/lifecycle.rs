@@ -149,6 +149,18 @@ async fn x5_both_send_before_they_read() {
 #[tokio::test(start_paused = true)]
 async fn x5_ten_megabytes_each_way() {
     const LEN: usize = 10_000_000;
+    async fn talk((mut receiver, sender): (Receiver, Sender)) {
+        let sending = tokio::spawn(async move {
+            for _ in 0..1000 {
+                sender.send(vec![1; LEN / 1000]).await.unwrap();
+            }
+            sender
+        });
+        for _ in 0..1000 {
+            assert_eq!(receiver.next().await.unwrap().unwrap().len(), LEN / 1000);
+        }
+        drop(sending.await.unwrap());
+    }
     let mut config = Config::default();
     config.limits.message_len_max = LEN as u64;
     let config = Arc::new(config);
@@ -166,18 +178,6 @@ async fn x5_ten_megabytes_each_way() {
         assert_eq!(message.unwrap().unwrap().len(), LEN);
     }
 
-    async fn talk((mut receiver, sender): (Receiver, Sender)) {
-        let sending = tokio::spawn(async move {
-            for _ in 0..1000 {
-                sender.send(vec![1; LEN / 1000]).await.unwrap();
-            }
-            sender
-        });
-        for _ in 0..1000 {
-            assert_eq!(receiver.next().await.unwrap().unwrap().len(), LEN / 1000);
-        }
-        drop(sending.await.unwrap());
-    }
     let (a, b) = ends();
     tokio::join!(talk(a.split()), talk(b.split()));
 }
