@@ -98,19 +98,21 @@ pub fn text(u: &mut Unstructured<'_>) -> Result<String> {
     })
 }
 
-/// `len` bytes: a run, words that come again, or noise.
+/// `len` bytes: a run, noise, or words that come again.
 fn pattern(seed: u8, len: usize) -> Vec<u8> {
-    let mut state = u32::from(seed) | 1 << 8;
+    let mut state = u64::from(seed) | 1 << 8;
     let mut noise = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state ^ state >> 29).to_le_bytes()
     };
-    match seed % 4 {
+    let mut bytes = match seed % 4 {
         0 => vec![seed; len],
-        1 => (0..len).map(|_| noise()).collect(),
+        1 => (0..len.div_ceil(8)).flat_map(|_| noise()).collect(),
         _ => {
-            let word: Vec<u8> = (0..=usize::from(seed)).map(|_| b'a' + noise() % 26).collect();
-            word.iter().copied().cycle().take(len).collect()
+            let word: Vec<u8> = (0..=usize::from(seed)).map(|_| b'a' + noise()[5] % 26).collect();
+            word.repeat(len.div_ceil(word.len()))
         }
-    }
+    };
+    bytes.truncate(len);
+    bytes
 }

@@ -43,7 +43,8 @@ mod tests {
     #[test]
     fn f9_agrees_with_the_byte_loop() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
-        for len in 0..200_usize {
+        // Miri takes minutes for all; two steps and a rest of each length are enough for it.
+        for len in 0..if cfg!(miri) { 30 } else { 200_usize } {
             let plain: Vec<u8> = (0..=255).cycle().take(len).collect();
             let mut expected = plain.clone();
             byte_loop(key, &mut expected);
