@@ -7,12 +7,12 @@ use crate::{
 
 /// Rule, what a client sends after its handshake, the code that it gets, the section that the
 /// application is told.
-type Row = (&'static str, Vec<u8>, u16, &'static str);
+pub type Row = (&'static str, Vec<u8>, u16, &'static str);
 
 /// A way to send bytes.
 type Way = fn(&mut Peer, &[u8]);
 
-fn violations() -> Vec<Row> {
+pub fn violations() -> Vec<Row> {
     let text = |payload: &[u8]| masked(0x81, payload);
     let mut rows: Vec<Row> = vec![
         ("F2 unmasked", vec![0x81, 0x01, b'a'], 1002, "RFC 6455 §5.1"),

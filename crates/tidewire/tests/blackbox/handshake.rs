@@ -7,7 +7,7 @@ use crate::{
     program::Program,
 };
 
-/// The good request with `line` (up to its colon) replaced or, where it is not there, added.
+/// The good request with these header lines in place of those of the same names, or added to it.
 fn with(lines: &[&str]) -> Vec<u8> {
     let mut request: Vec<String> =
         REQUEST.trim_end().split("\r\n").map(ToOwned::to_owned).collect();
@@ -15,8 +15,7 @@ fn with(lines: &[&str]) -> Vec<u8> {
     for line in lines {
         request.retain(|old| !old.contains(':') || name(old) != name(line));
     }
-    // A line without a value only takes out.
-    request.extend(lines.iter().filter(|line| !line.ends_with('-')).map(ToString::to_string));
+    request.extend(lines.iter().map(ToString::to_string));
     format!("{}\r\n\r\n", request.join("\r\n")).into_bytes()
 }
 
@@ -31,11 +30,10 @@ fn replaced(from: &str, to: &str) -> Vec<u8> {
     REQUEST.replace(from, to).into_bytes()
 }
 
-#[test]
-fn good_requests_by_rule() {
-    let server = Program::echo();
+/// Requests that are accepted.
+pub fn good_requests() -> [(&'static str, Vec<u8>); 12] {
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
-    let rows: [(&str, Vec<u8>); 12] = [
+    [
         ("H1", REQUEST.into()),
         ("H7 keep-alive, Upgrade", with(&["Connection: keep-alive, Upgrade"])),
         ("H7 any case", with(&["CONNECTION: uPGRADE", "uPGRADE: WEBsocket"])),
@@ -51,8 +49,13 @@ fn good_requests_by_rule() {
         ("H1 an unknown extension", with(&["Sec-WebSocket-Extensions: x-unknown; a=\"b\""])),
         ("H1 an empty line before it", [b"\r\n", REQUEST.as_bytes()].concat()),
         ("H1 the key in another place", with(&[key])),
-    ];
-    for (rule, request) in rows {
+    ]
+}
+
+#[test]
+fn good_requests_by_rule() {
+    let server = Program::echo();
+    for (rule, request) in good_requests() {
         let mut peer = Peer::tcp(server.address);
         peer.write(&request);
         let answer = peer.answer();
@@ -64,13 +67,12 @@ fn good_requests_by_rule() {
     }
 }
 
-#[test]
-fn refusals_by_rule() {
-    let server = Program::echo();
+/// Requests that are refused, and the status that they get.
+pub fn refusals() -> Vec<(&'static str, Vec<u8>, u16)> {
     let many =
         |count: usize| replaced("Host: a\r\n", &format!("Host: a\r\n{}", "X: y\r\n".repeat(count)));
     let long = |len: usize| with(&[&format!("X: {}", "y".repeat(len))]);
-    let rows: Vec<(&str, Vec<u8>, u16)> = vec![
+    vec![
         ("H2 no Upgrade", without("Upgrade"), 426),
         ("H2 another Upgrade", with(&["Upgrade: h2c"]), 426),
         ("H2 a bare request", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), 426),
@@ -137,8 +139,13 @@ fn refusals_by_rule() {
             with(&[&format!("Sec-WebSocket-Extensions: {}", ",".repeat(64 << 10))]),
             431,
         ),
-    ];
-    for (rule, request, status) in rows {
+    ]
+}
+
+#[test]
+fn refusals_by_rule() {
+    let server = Program::echo();
+    for (rule, request, status) in refusals() {
         let mut peer = Peer::tcp(server.address);
         peer.write(&request);
         let answer = peer.answer();

@@ -5,6 +5,7 @@
 #![cfg(test)]
 #![allow(unreachable_pub, missing_docs, reason = "a test binary has no outside")]
 
+mod chat;
 mod closing;
 mod frames;
 mod handshake;

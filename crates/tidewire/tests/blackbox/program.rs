@@ -30,8 +30,15 @@ impl Program {
     /// The echo example: messages up to 64 MiB, of at most 131,072 fragments.
     pub fn echo() -> Self {
         static PATH: OnceLock<PathBuf> = OnceLock::new();
-        let path = PATH.get_or_init(|| build_example("echo"));
+        let path = PATH.get_or_init(|| build(&["--package=tidewire", "--example=echo"]));
         Self::start(Command::new(path).arg("127.0.0.1:0"))
+    }
+
+    /// The chat: text up to 16 KiB, told to everybody as `User: <text>`.
+    pub fn chat() -> Self {
+        static PATH: OnceLock<PathBuf> = OnceLock::new();
+        let path = PATH.get_or_init(|| build(&["--package=tidewire-cli", "--bin=tidewire"]));
+        Self::start(Command::new(path).args(["serve", "--dev", "--listen", "127.0.0.1:0"]))
     }
 
     /// Runs `command`, whose first line of output is the URL that it listens on.
@@ -67,11 +74,16 @@ impl Program {
         self.child.id()
     }
 
-    /// What it has logged about the connection from `peer`, once there is something.
+    /// The errors it has logged of the connection from `peer`, once there is one.
     pub fn said_about(&self, peer: SocketAddr) -> Vec<String> {
-        let start = format!("{peer}: ");
+        // The echo server says nothing but errors; the log of the chat has levels.
+        let (echo, chat) = (format!("{peer}: "), format!("peer={peer}"));
         let about = |lines: &[String]| -> Vec<String> {
-            lines.iter().filter_map(|line| Some(line.strip_prefix(&start)?.to_owned())).collect()
+            let is_about = |line: &&String| {
+                line.starts_with(&echo)
+                    || line.split(' ').any(|word| word == chat) && line.contains("error: ")
+            };
+            lines.iter().filter(is_about).cloned().collect()
         };
         let deadline = Instant::now() + PATIENCE;
         let mut lines = self.log.lines.lock().unwrap();
@@ -104,18 +116,18 @@ impl Drop for Program {
     }
 }
 
-/// Builds an example of this crate in the profile of this test, and tells where it is.
+/// Builds a program in the profile of this test, and tells where it is.
 ///
 /// `cargo test --tests` builds no examples, and one that lies there may be an old one.
-fn build_example(name: &str) -> PathBuf {
+fn build(what: &[&str]) -> PathBuf {
     // <target>/<profile>/deps/blackbox-…
     let this = std::env::current_exe().expect("this program has a path");
     let profile = this.ancestors().nth(2).and_then(Path::file_name).and_then(|name| name.to_str());
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["build", "--quiet", "--message-format=json", "--package=tidewire", "--example"])
-        .arg(name)
+        .args(["build", "--quiet", "--message-format=json"])
+        .args(what)
         .arg(format!("--profile={}", profile.filter(|name| *name != "debug").unwrap_or("dev")))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -123,11 +135,11 @@ fn build_example(name: &str) -> PathBuf {
     let mut child = cargo.spawn().expect("cargo runs");
     let mut messages = String::new();
     child.stdout.take().expect("piped").read_to_string(&mut messages).expect("UTF-8");
-    assert!(child.wait().expect("cargo ends").success(), "the example {name} does not build");
+    assert!(child.wait().expect("cargo ends").success(), "{what:?} does not build");
     let path = messages
         .lines()
         .filter_map(|line| line.split_once(r#""executable":""#)?.1.split('"').next())
         .next_back()
-        .expect("cargo tells where the example is");
+        .expect("cargo tells where it is");
     PathBuf::from(path.replace(r"\\", r"\"))
 }
