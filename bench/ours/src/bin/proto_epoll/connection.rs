@@ -35,6 +35,7 @@ enum State {
 }
 
 /// What the loop does next with a connection.
+#[derive(Clone, Copy)]
 pub(crate) enum Next {
     Wait,
     End,
@@ -200,12 +201,11 @@ impl Connection {
             }
         }
         match proto.transport() {
-            Transport::Open => {}
             Transport::EndSending if proto.outbox().is_empty() && !*sending_ended => {
                 *sending_ended = true;
                 self.socket.shutdown(Shutdown::Write)?;
             }
-            Transport::EndSending => {}
+            Transport::Open | Transport::EndSending => {}
             Transport::Ended => return Ok(Next::End),
         }
         Ok(Next::Wait)
