@@ -383,7 +383,8 @@ impl Listener {
                     if io.set_nodelay(true).is_err() {
                         continue; // it is gone already
                     }
-                    return Ok(Pending { io, peer_addr, server: self.server.clone() });
+                    let server = self.server.clone();
+                    return Ok(Pending(Box::new(Accepted { io, peer_addr, server })));
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::ConnectionAborted
@@ -400,7 +401,11 @@ impl Listener {
 
 /// A TCP connection whose opening handshake is still to come.
 #[derive(Debug)]
-pub struct Pending {
+pub struct Pending(Box<Accepted>);
+
+/// On its own in memory: a task that is given it would keep the room for as long as it lives.
+#[derive(Debug)]
+struct Accepted {
     io: TcpStream,
     peer_addr: SocketAddr,
     server: Server,
@@ -408,8 +413,8 @@ pub struct Pending {
 
 impl Pending {
     /// Who connects.
-    pub const fn peer_addr(&self) -> SocketAddr {
-        self.peer_addr
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.0.peer_addr
     }
 
     /// Does TLS, where the [`Server`] has it, and the opening handshake by its rules.
@@ -428,8 +433,8 @@ impl Pending {
     /// # Errors
     /// As [`Server::handshake`], and [`HandshakeError::Tls`].
     pub async fn handshake(self) -> Result<Handshake<NetStream>, Error> {
-        let deadline = self.server.handshake_deadline();
-        let server = self.server.clone();
+        let deadline = self.0.server.handshake_deadline();
+        let server = self.0.server.clone();
         let (io, scheme) = self.secure(deadline).await?;
         server.handshake_by(io, &[], scheme, deadline).await
     }
@@ -443,8 +448,8 @@ impl Pending {
     pub async fn negotiate(self) -> Result<crate::http2::Negotiated<NetStream>, Error> {
         // On its own in memory, as in `upgrade`.
         Box::pin(async {
-            let deadline = self.server.handshake_deadline();
-            let server = self.server.clone();
+            let deadline = self.0.server.handshake_deadline();
+            let server = self.0.server.clone();
             let (io, scheme) = self.secure(deadline).await?;
             server.negotiate_by(io, scheme, deadline).await
         })
@@ -457,9 +462,9 @@ impl Pending {
         expect(unused_variables, clippy::unused_async, reason = "it is for TLS alone")
     )]
     async fn secure(self, deadline: Deadline) -> Result<(NetStream, Option<Scheme>), Error> {
-        let io = NetStream::from(self.io);
+        let io = NetStream::from(self.0.io);
         #[cfg(feature = "tls")]
-        let io = match &self.server.0.tls {
+        let io = match &self.0.server.0.tls {
             Some(config) => deadline.limit(tls::accept(config, io)).await??,
             None => io,
         };

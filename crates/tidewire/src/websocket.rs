@@ -240,9 +240,13 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// # Cancel safety
     /// If the future is dropped, the message is queued wholly or not at all.
-    pub async fn send<'a>(&mut self, message: impl Into<Outgoing<'a>>) -> Result<(), Error> {
+    pub fn send<'a>(
+        &mut self,
+        message: impl Into<Outgoing<'a>>,
+    ) -> impl Future<Output = Result<(), Error>> {
+        // Not an async fn: that would keep room for the message twice in every task.
         let mut message = Some(message.into());
-        poll_fn(|task| self.poll_send(task, &mut message)).await
+        poll_fn(move |task| self.poll_send(task, &mut message))
     }
 
     /// `message` is taken once there is room for it, and then it is queued.
@@ -578,30 +582,31 @@ fn broken<S: Stream>(inner: &mut Inner<S>, error: io::Error) -> io::Result<Event
 struct Timer {
     sleep: Pin<Box<Sleep>>,
     at: Timestamp,
-    /// The task that the timer will wake, by its address; the timer keeps it from being reused.
-    wakes: Option<usize>,
+    /// The task that the timer will wake, by its address, which the timer keeps from being reused;
+    /// zero for none.
+    wakes: usize,
 }
 
 impl Timer {
     fn new(at: Timestamp) -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep_until(thread::instant(at))), at, wakes: None }
+        Self { sleep: Box::pin(tokio::time::sleep_until(thread::instant(at))), at, wakes: 0 }
     }
 
     fn reset(&mut self, at: Timestamp) {
         self.sleep.as_mut().reset(thread::instant(at));
         self.at = at;
-        self.wakes = None;
+        self.wakes = 0;
     }
 
     /// To tell the timer again whom to wake costs as much as a small message's copy, and mostly
     /// it is the same task.
     fn poll(&mut self, task: &mut task::Context<'_>) -> Poll<()> {
-        let waker = Some(task.waker().data().addr());
-        if self.wakes == waker && !self.sleep.is_elapsed() {
+        let waker = task.waker().data().addr();
+        if self.wakes == waker && waker != 0 && !self.sleep.is_elapsed() {
             return Poll::Pending;
         }
         // Out of budget, tokio's timers want to be asked again and note nobody.
-        self.wakes = waker.filter(|_| tokio::task::coop::has_budget_remaining());
+        self.wakes = if tokio::task::coop::has_budget_remaining() { waker } else { 0 };
         self.sleep.as_mut().poll(task)
     }
 }
