@@ -48,7 +48,13 @@ fn try_run(u: &mut Unstructured<'_>) -> Result<()> {
                     _ => deflater.message(&content),
                 };
                 plain = (kind != 3).then_some(content);
-                if kind == 3 { broken(u, message)? } else { message }
+                if kind == 3 {
+                    // What comes of it is not what the compressor remembers.
+                    deflater = Deflater::new(u.int_in_range(0..=9)?);
+                    broken(u, message)?
+                } else {
+                    message
+                }
             }
         };
         if deflate.client_no_context_takeover {
