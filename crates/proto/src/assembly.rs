@@ -53,7 +53,7 @@ impl Assembly {
     pub(crate) fn reserve(&mut self, cx: &mut Context, expected: u64) -> usize {
         let len = self.buf.len();
         if self.buf.capacity() == len {
-            let grown = (len * GROWTH).max(FIRST_CAPACITY);
+            let grown = len.saturating_mul(GROWTH).max(FIRST_CAPACITY);
             let capacity = usize::try_from(expected).map_or(grown, |expected| grown.min(expected));
             cx.buffers.grow(&mut self.buf, capacity.max(len + 1));
         }
@@ -69,7 +69,7 @@ impl Assembly {
     ) -> Result<(), ProtocolViolation> {
         let len = self.buf.len() + piece.len();
         if self.buf.capacity() < len {
-            let grown = (len * GROWTH).max(FIRST_CAPACITY);
+            let grown = len.saturating_mul(GROWTH).max(FIRST_CAPACITY);
             let capacity = usize::try_from(expected).map_or(grown, |expected| grown.min(expected));
             cx.buffers.grow(&mut self.buf, capacity.max(len));
         }
