@@ -245,6 +245,11 @@ impl Pair {
     }
 }
 
+/// How much, where Miri interprets each instruction and has no time for the usual amount.
+pub const fn unless_miri(usual: usize, under_miri: usize) -> usize {
+    if cfg!(miri) { under_miri } else { usual }
+}
+
 pub const fn millis(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
