@@ -46,7 +46,7 @@ enum Task {
     Interop,
     /// The protocol core on a bare-metal target, the library on Windows and macOS.
     Portability,
-    /// The protocol core's tests under Miri.
+    /// The protocol core's tests under Miri; some of them as on a big-endian machine, and on 32 bits.
     Miri,
     /// Each fuzz target (or those named) for some seconds.
     Fuzz {
@@ -100,7 +100,7 @@ fn stages(task: Task, workspace: &Workspace) -> Result<Vec<Stage>, String> {
             interop::steps(),
         ]),
         Task::Portability => cargo::portability(),
-        Task::Miri => vec![setup::nightly(), cargo::miri()],
+        Task::Miri => joined([vec![setup::nightly(), cargo::miri()], cargo::miri_elsewhere()]),
         Task::Fuzz { seconds, targets } => return fuzz::stages(workspace, &targets, seconds),
     };
     Ok(vec![vec![lane]])
