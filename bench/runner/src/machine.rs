@@ -57,6 +57,8 @@ pub(crate) fn describe(cores: Cores) -> String {
     let count = cpu.lines().filter(|line| line.starts_with("processor")).count();
     let hypervisor = if cpu.contains(" hypervisor ") { ", in a virtual machine" } else { "" };
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next().unwrap_or("unknown");
     let date = output("date", &["-u", "+%Y-%m-%d %H:%M UTC"]);
     let compiler = output("rustc", &["--version"]);
     let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
@@ -65,7 +67,7 @@ pub(crate) fn describe(cores: Cores) -> String {
         "- Machine: {model}, {count} cores{hypervisor}; server on core {}, load on core {}\n\
          - Kernel: Linux {}\n\
          - Compiler: {compiler}; release, fat LTO, one codegen unit, the system's allocator\n\
-         - Date: {date}\n\
+         - Date: {date}; load average when it was done {load}, of which the bench itself makes 1\n\
          - Command: `cargo run --release --manifest-path bench/Cargo.toml -- {}`\n",
         cores.server.0,
         cores.load.0,
