@@ -64,7 +64,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 // On its own in memory: else each connection over HTTP/1.1 has room for it.
                 Box::pin(serve(pending)).await
             } else {
-                async { echo(pending.upgrade().await?).await }.await
+                async { echo(&mut pending.upgrade().await?).await }.await
             };
             tell(peer, served);
         });
@@ -75,11 +75,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn serve(pending: Pending) -> Result<(), tidewire::Error> {
     let peer = pending.peer_addr();
     match pending.negotiate().await? {
-        Negotiated::Http1(handshake) => echo(handshake.accept().await?).await,
+        Negotiated::Http1(handshake) => echo(&mut handshake.accept().await?).await,
         Negotiated::Http2(mut connection) => {
             while let Some(handshake) = connection.next().await? {
                 tokio::spawn(async move {
-                    let echo = async { echo(handshake.accept()?).await };
+                    let echo = async { echo(&mut handshake.accept()?).await };
                     tell(peer, echo.await);
                 });
             }
@@ -88,7 +88,8 @@ async fn serve(pending: Pending) -> Result<(), tidewire::Error> {
     }
 }
 
-async fn echo<S: Stream>(mut ws: WebSocket<S>) -> Result<(), tidewire::Error> {
+/// Borrows the connection: what a future is given by value, it has room for twice.
+async fn echo<S: Stream>(ws: &mut WebSocket<S>) -> Result<(), tidewire::Error> {
     while let Some(message) = ws.next().await? {
         ws.send(message).await?;
     }

@@ -239,9 +239,9 @@ fn l11_idle_connections() {
     peers.last_mut().unwrap().round_trip("idle");
     let each = (server.memory() - before) / COUNT;
     println!("L11 {each} bytes a connection");
-    // Unoptimized, a future is as large as all that it ever holds.
-    let most = if cfg!(debug_assertions) { 2560 } else { 1200 };
-    assert!(each <= most, "{each} bytes a connection");
+    // The library's own share is measured by `bench/`; this server keeps an address and a choice of
+    // protocols with each connection, and several threads have a heap each.
+    assert!(each <= 2048, "{each} bytes a connection");
 }
 
 /// L12: many headers are refused by their count.
