@@ -166,7 +166,7 @@ pub enum LimitExceeded {
         /// The limit.
         fragment_count_max: u32,
     },
-    /// More than `control_frames_per_second_max` Pings, Pongs or empty frames in one second.
+    /// More than `control_frames_per_second_max` control frames in one second.
     TooManyControlFrames {
         /// The limit.
         control_frames_per_second_max: u32,

@@ -25,6 +25,18 @@ pub(crate) enum Event {
     Closed(Box<Outcome>),
 }
 
+impl Event {
+    /// Bytes of memory that it takes to keep it.
+    pub(crate) fn cost(&self) -> usize {
+        let payload = match self {
+            Self::Message(message) => message.len(),
+            Self::Fragment { payload, .. } => payload.len(),
+            Self::Control | Self::Failed | Self::Closed(_) => 0,
+        };
+        payload + size_of::<Self>()
+    }
+}
+
 impl From<proto::Event<'_>> for Event {
     fn from(event: proto::Event<'_>) -> Self {
         match event {

@@ -88,7 +88,21 @@ enum End {
 #[derive(Default)]
 struct Ahead {
     events: VecDeque<Event>,
+    /// What they cost.
     len: usize,
+}
+
+impl Ahead {
+    fn push(&mut self, event: Event) {
+        self.len += event.cost();
+        self.events.push_back(event);
+    }
+
+    fn pop(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        self.len -= event.cost();
+        Some(event)
+    }
 }
 
 /// With this much queued, `send` waits until the peer has taken some.
@@ -444,15 +458,12 @@ impl<S: Stream> WebSocket<S> {
             return self.poll_unread(task);
         }
         let event = ready!(self.poll_transport(task))?;
-        let len = match &event {
-            Event::Message(message) => message.len(),
-            Event::Fragment { payload, .. } => payload.len(),
+        match &event {
+            Event::Message(_) | Event::Fragment { .. } => {}
             Event::Closed(_) => return Poll::Ready(self.ended(event)),
             Event::Control | Event::Failed => return Poll::Ready(Ok(())),
-        };
-        let ahead = self.ahead.get_or_insert_default();
-        ahead.events.push_back(event);
-        ahead.len += len + size_of::<Event>();
+        }
+        self.ahead.get_or_insert_default().push(event);
         Poll::Ready(Ok(()))
     }
 
@@ -479,7 +490,7 @@ impl<S: Stream> WebSocket<S> {
             Event::Closed(outcome) => outcome.failure,
             _ => None,
         };
-        self.ahead.get_or_insert_default().events.push_back(event);
+        self.ahead.get_or_insert_default().push(event);
         Err(failure.map_or(Error::Send(SendError::Closed), Error::from))
     }
 
@@ -516,7 +527,7 @@ impl<S: Stream> WebSocket<S> {
 
     fn take_ahead(&mut self) -> Option<Event> {
         let ahead = self.ahead.as_mut()?;
-        let event = ahead.events.pop_front();
+        let event = ahead.pop();
         if ahead.events.is_empty() {
             self.ahead = None;
         }
@@ -662,5 +673,22 @@ impl<S: Stream> fmt::Debug for WebSocket<S> {
             .field("ready_state", &self.ready_state())
             .field("buffered", &self.buffered())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_makes_room_to_read_ahead() {
+        let message = || Event::Message(Message::binary(vec![0; 1000]));
+        let mut ahead = Ahead::default();
+        ahead.push(message());
+        let one = ahead.len;
+        assert!(one >= 1000);
+        ahead.push(message());
+        assert!(ahead.pop().is_some());
+        assert_eq!(ahead.len, one);
     }
 }
