@@ -74,7 +74,7 @@ impl Endpoint {
     }
 
     /// The same connection, as yet unused, with compression.
-    #[cfg(feature = "deflate")]
+    #[cfg(all(feature = "deflate", not(miri)))]
     pub fn set_deflate(&mut self, params: tidewire_proto::DeflateParams) {
         let config = Arc::clone(self.conn.config());
         self.conn =
@@ -169,7 +169,10 @@ pub fn decode_frames(mut bytes: &[u8]) -> Vec<Frame> {
             key.copy_from_slice(&bytes[at..at + 4]);
             at += 4;
         }
-        let payload = bytes[at..at + len].iter().enumerate().map(|(i, b)| b ^ key[i % 4]).collect();
+        let mut payload = bytes[at..at + len].to_vec();
+        if masked {
+            payload.iter_mut().enumerate().for_each(|(i, byte)| *byte ^= key[i % 4]);
+        }
         frames.push(Frame { first, masked, payload });
         bytes = &bytes[at + len..];
     }
