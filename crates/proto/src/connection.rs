@@ -240,6 +240,11 @@ impl Connection {
         self.reading_paused = true;
     }
 
+    /// Whether the driver has said that it does not read.
+    pub const fn is_reading_paused(&self) -> bool {
+        self.reading_paused
+    }
+
     /// The driver reads again.
     pub fn resume_reading(&mut self, now: Timestamp) {
         if mem::take(&mut self.reading_paused) {

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     fmt,
     future::{Future, poll_fn},
-    io,
+    io, mem,
     pin::{Pin, pin},
     sync::{Arc, MutexGuard},
     task::{self, Poll, ready},
@@ -65,6 +65,8 @@ pub struct WebSocket<S: Stream = NetStream> {
     told: Option<oneshot::Sender<Option<Outcome>>>,
     /// Events since this task last yielded.
     turn: u16,
+    /// Something was read since the deadlines were looked at.
+    time_moved: bool,
 }
 
 /// Whether messages are asked for in pieces.
@@ -147,6 +149,7 @@ impl<S: Stream> WebSocket<S> {
             fragments: Fragments::Off,
             end: End::NotYet,
             told: None,
+            time_moved: false,
             turn: 0,
         }
     }
@@ -537,7 +540,9 @@ impl<S: Stream> WebSocket<S> {
     /// Reads, writes and keeps time until something happens.
     fn poll_transport(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<Event>> {
         let mut inner = self.link.lock();
-        with_context(|cx| inner.conn.resume_reading(cx.now));
+        if inner.conn.is_reading_paused() {
+            with_context(|cx| inner.conn.resume_reading(cx.now));
+        }
         loop {
             if self.turn == TURN_LEN_MAX {
                 self.turn = 0;
@@ -556,16 +561,19 @@ impl<S: Stream> WebSocket<S> {
                 // Errors of writing are told by `send`; here what arrives is still of interest.
                 let _ = self.link.poll_flush(&mut inner);
             }
-            // A peer that never falls silent must not keep the deadlines from being looked at.
-            if let Some(event) = with_context(|cx| match inner.conn.poll_timeout() {
-                Some(deadline) if deadline <= cx.now => inner.conn.handle_timeout(cx),
-                _ => None,
-            }) {
+            // A peer that never falls silent must not keep the deadlines from being looked at; where
+            // it does, the timer looks. Not before what was read has been: it may meet them.
+            if mem::take(&mut self.time_moved)
+                && let Some(event) = with_context(|cx| match inner.conn.poll_timeout() {
+                    Some(deadline) if deadline <= cx.now => inner.conn.handle_timeout(cx),
+                    _ => None,
+                })
+            {
                 return Poll::Ready(Ok(event.into()));
             }
             match inner.poll_read(task, &mut self.unread) {
                 Poll::Ready(Ok(Some(event))) => return Poll::Ready(Ok(event)),
-                Poll::Ready(Ok(None)) => {}
+                Poll::Ready(Ok(None)) => self.time_moved = true,
                 Poll::Ready(Err(error)) => return Poll::Ready(broken(&mut inner, error)),
                 Poll::Pending => {
                     self.turn = 0;

@@ -373,3 +373,18 @@ async fn k7_an_ended_client_holds_up_nobody() {
     assert_eq!(started.elapsed(), Duration::ZERO);
     drop(kept.await.unwrap());
 }
+
+/// A Pong that waits to be read when its time is over has come in time: whoever slept was this
+/// process.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_waits_counts() {
+    let (mut peer, io) = duplex(1 << 16);
+    let mut ws = over(io, Role::Server);
+    assert!(tokio::time::timeout(Duration::from_secs(21), ws.next()).await.is_err());
+    let mut ping = [0; 6];
+    peer.read_exact(&mut ping).await.unwrap();
+    peer.write_all(&masked(0x8A, &ping[2..])).await.unwrap();
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    peer.write_all(&masked(0x81, b"still here")).await.unwrap();
+    assert_eq!(ws.next().await.unwrap(), Some(Message::text("still here")));
+}
