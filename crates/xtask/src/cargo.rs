@@ -86,7 +86,7 @@ fn interpret(desk: &Desk<'_>, more: &[&str]) -> Verdict {
     command.args(more);
     // A property needs few cases where each instruction is interpreted; the count of cases is
     // what the ordinary run is for. Isolation keeps proptest from reading its environment.
-    command.env("PROPTEST_CASES", "4").env("MIRIFLAGS", "-Zmiri-disable-isolation");
+    command.env("PROPTEST_CASES", "2").env("MIRIFLAGS", "-Zmiri-disable-isolation");
     command.env_remove("RUSTC_WRAPPER");
     desk.run(command, 30 * MINUTES)?;
     Ok(counted(desk))
