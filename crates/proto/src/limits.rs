@@ -13,7 +13,7 @@ pub struct Limits {
     pub frame_len_max: u64,
     /// Fragments in a message. Beyond: 1008. Default: 4096.
     pub fragment_count_max: u32,
-    /// Ping and Pong frames in one second. Beyond: 1008. Default: 10,000.
+    /// Control frames in one second. Beyond: 1008. Default: 10,000.
     pub control_frames_per_second_max: u32,
 }
 
