@@ -79,6 +79,7 @@ mod split;
 mod stream_sink;
 mod streaming;
 mod thread;
+mod timer;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod unread;

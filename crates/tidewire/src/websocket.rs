@@ -5,17 +5,16 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     io, mem,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{Arc, MutexGuard},
     task::{self, Poll, ready},
     time::Duration,
 };
 
 use tidewire_proto::{
-    CloseCode, CloseFrame, Config, Connection, Kind, Outcome, Outgoing, ReadyState, Role,
-    SendError, Timestamp,
+    CloseCode, CloseFrame, Config, Connection, Kind, Outcome, Outgoing, ReadyState, Role, SendError,
 };
-use tokio::{sync::oneshot, time::Sleep};
+use tokio::sync::oneshot;
 
 use crate::{
     agreed::Agreed,
@@ -25,6 +24,7 @@ use crate::{
     net_stream::NetStream,
     streaming::{MessageReader, MessageWriter},
     thread::{self, with_context},
+    timer::{Timer, poll_timer},
     unread::{Event, Unread},
 };
 
@@ -595,62 +595,6 @@ fn broken<S: Stream>(inner: &mut Inner<S>, error: io::Error) -> io::Result<Event
         Some(event) if !surprised || error.kind() == io::ErrorKind::UnexpectedEof => Ok(event),
         _ => Err(error),
     }
-}
-
-/// Fires at or before the connection's next deadline.
-struct Timer {
-    sleep: Pin<Box<Sleep>>,
-    at: Timestamp,
-    /// The task that the timer will wake, by its address, which the timer keeps from being reused;
-    /// zero for none.
-    wakes: usize,
-}
-
-impl Timer {
-    fn new(at: Timestamp) -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep_until(thread::instant(at))), at, wakes: 0 }
-    }
-
-    fn reset(&mut self, at: Timestamp) {
-        self.sleep.as_mut().reset(thread::instant(at));
-        self.at = at;
-        self.wakes = 0;
-    }
-
-    /// To tell the timer again whom to wake costs as much as a small message's copy, and mostly
-    /// it is the same task.
-    fn poll(&mut self, task: &mut task::Context<'_>) -> Poll<()> {
-        let waker = task.waker().data().addr();
-        if self.wakes == waker && waker != 0 && !self.sleep.is_elapsed() {
-            return Poll::Pending;
-        }
-        // Out of budget, tokio's timers want to be asked again and note nobody.
-        self.wakes = if tokio::task::coop::has_budget_remaining() { waker } else { 0 };
-        self.sleep.as_mut().poll(task)
-    }
-}
-
-/// Waits for the connection's next deadline. `Ready(None)`: time was kept, look again.
-fn poll_timer<S: Stream>(
-    timer: &mut Option<Timer>,
-    inner: &mut Inner<S>,
-    task: &mut task::Context<'_>,
-) -> Poll<Option<Event>> {
-    let Some(deadline) = inner.conn.poll_timeout() else {
-        return Poll::Pending;
-    };
-    let timer = timer.get_or_insert_with(|| Timer::new(deadline));
-    // A deadline that moved on is only noticed when the timer fires: messages do not touch it.
-    if deadline < timer.at {
-        timer.reset(deadline);
-    }
-    ready!(timer.poll(task));
-    thread::update_time();
-    let event = with_context(|cx| inner.conn.handle_timeout(cx).map(Event::from));
-    if let Some(deadline) = inner.conn.poll_timeout() {
-        timer.reset(deadline);
-    }
-    Poll::Ready(event)
 }
 
 impl<S: Stream> Drop for WebSocket<S> {
