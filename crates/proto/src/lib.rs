@@ -91,6 +91,7 @@ mod outbox;
 mod prepared;
 mod receiving;
 mod sending;
+mod sharing;
 mod time;
 mod token;
 pub mod uri;

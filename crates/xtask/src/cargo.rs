@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 
 const MINUTES: Duration = Duration::from_secs(60);
 /// The crates that are used from outside, and so with any choice of their features.
-const LIBRARIES: [&str; 2] = ["tidewire-proto", "tidewire"];
+const LIBRARIES: [&str; 3] = ["tidewire-proto", "tidewire", "tidewire-engine"];
 /// The main workspace, and those whose dependencies shall not be in its lockfile.
 const WORKSPACES: [&str; 3] = ["", "bench", "fuzz"];
 /// Features that compile C, for which a foreign target wants a foreign C compiler.

@@ -1,0 +1,348 @@
+//! The backend that is always there: level-triggered epoll, one receive buffer for all.
+
+use std::{
+    io::{self, IoSlice},
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    buffer::spare_capacity,
+    event::{
+        Timespec,
+        epoll::{self, EventData, EventFlags},
+    },
+    fd::{AsFd as _, BorrowedFd, OwnedFd},
+    io::Errno,
+    net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown},
+};
+use tidewire_proto::Timestamp;
+
+use super::{Backend, Turn, Watched};
+use crate::{connection::Stage, event_loop::EventLoop, handler::Handler, plane::Plane};
+
+/// The system calls of this backend, so that a test can put others in their place.
+pub(crate) trait Kernel {
+    fn now(&self) -> Timestamp;
+    fn add(&mut self, fd: BorrowedFd<'_>, token: u64, flags: EventFlags) -> rustix::io::Result<()>;
+    fn modify(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        token: u64,
+        flags: EventFlags,
+    ) -> rustix::io::Result<()>;
+    fn delete(&mut self, fd: BorrowedFd<'_>) -> rustix::io::Result<()>;
+    /// Appends what has happened.
+    fn wait(
+        &mut self,
+        events: &mut Vec<epoll::Event>,
+        timeout: Option<Duration>,
+    ) -> rustix::io::Result<()>;
+    fn recv(&mut self, fd: BorrowedFd<'_>, buffer: &mut [u8]) -> rustix::io::Result<usize>;
+    fn send(&mut self, fd: BorrowedFd<'_>, bytes: &[u8]) -> rustix::io::Result<usize>;
+    fn send_vectored(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> rustix::io::Result<usize>;
+    fn shutdown(&mut self, fd: BorrowedFd<'_>) -> rustix::io::Result<()>;
+}
+
+/// The real one.
+#[derive(Debug)]
+pub(crate) struct Linux {
+    epoll: OwnedFd,
+    origin: Instant,
+}
+
+impl Linux {
+    pub(crate) fn new(origin: Instant) -> io::Result<Self> {
+        Ok(Self { epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?, origin })
+    }
+}
+
+impl Kernel for Linux {
+    fn now(&self) -> Timestamp {
+        Timestamp::ZERO.saturating_add(self.origin.elapsed())
+    }
+
+    fn add(&mut self, fd: BorrowedFd<'_>, token: u64, flags: EventFlags) -> rustix::io::Result<()> {
+        epoll::add(&self.epoll, fd, EventData::new_u64(token), flags)
+    }
+
+    fn modify(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        token: u64,
+        flags: EventFlags,
+    ) -> rustix::io::Result<()> {
+        epoll::modify(&self.epoll, fd, EventData::new_u64(token), flags)
+    }
+
+    fn delete(&mut self, fd: BorrowedFd<'_>) -> rustix::io::Result<()> {
+        epoll::delete(&self.epoll, fd)
+    }
+
+    fn wait(
+        &mut self,
+        events: &mut Vec<epoll::Event>,
+        timeout: Option<Duration>,
+    ) -> rustix::io::Result<()> {
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        epoll::wait(&self.epoll, spare_capacity(events), timeout.as_ref())?;
+        Ok(())
+    }
+
+    fn recv(&mut self, fd: BorrowedFd<'_>, buffer: &mut [u8]) -> rustix::io::Result<usize> {
+        rustix::net::recv(fd, buffer, RecvFlags::empty()).map(|(len, _)| len)
+    }
+
+    fn send(&mut self, fd: BorrowedFd<'_>, bytes: &[u8]) -> rustix::io::Result<usize> {
+        rustix::net::send(fd, bytes, SendFlags::NOSIGNAL)
+    }
+
+    fn send_vectored(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> rustix::io::Result<usize> {
+        let mut nothing = SendAncillaryBuffer::default();
+        rustix::net::sendmsg(fd, bytes, &mut nothing, SendFlags::NOSIGNAL)
+    }
+
+    fn shutdown(&mut self, fd: BorrowedFd<'_>) -> rustix::io::Result<()> {
+        rustix::net::shutdown(fd, Shutdown::Write)
+    }
+}
+
+pub(crate) struct Epoll<K> {
+    kernel: K,
+    events: Vec<epoll::Event>,
+    /// What is read from any connection, until the handler has seen it.
+    buffer: Vec<u8>,
+}
+
+/// What is smaller arrives in the thread's buffer; of what is larger, the first part does and is
+/// copied once. So it holds a message of 64 KiB with its header, and not much more.
+const BUFFER_LEN: usize = (64 << 10) + 64;
+
+/// Connections in one turn. More would let the answers of the first ones leave the cache before they
+/// leave the machine.
+const EVENT_COUNT_MAX: usize = 256;
+
+/// Pieces in one vectored write.
+const SLICES_MAX: usize = 32;
+
+/// A token is a number in its lower half and what it counts in its upper one: zero is connections.
+const KIND: u64 = !(u32::MAX as u64);
+const MAILBOX: u64 = 1 << 32;
+const LISTENER: u64 = 2 << 32;
+
+impl<K: Kernel> Epoll<K> {
+    pub(crate) fn new(kernel: K) -> Self {
+        let events = Vec::with_capacity(EVENT_COUNT_MAX);
+        Self { kernel, events, buffer: vec![0; BUFFER_LEN] }
+    }
+
+    /// Reads once; or, while a large message is under way, as long as there is something: to go on
+    /// with it now, while it is in the core's cache, is cheaper than to take turns.
+    fn read<H: Handler>(&mut self, event_loop: &mut EventLoop<H>, index: u32) {
+        while let Some((fd, target)) = event_loop.read_target(index) {
+            let offered = target.len();
+            match self.kernel.recv(fd, target) {
+                Ok(0) => return event_loop.eof(index),
+                Ok(len) => {
+                    event_loop.filled(index, len);
+                    if len < offered {
+                        return;
+                    }
+                }
+                Err(Errno::AGAIN | Errno::INTR) => return,
+                Err(error) => return event_loop.broken(index, &error.into()),
+            }
+        }
+        let Some(conn) = event_loop.plane.conns.get(index) else { return };
+        match self.kernel.recv(conn.socket.as_fd(), &mut self.buffer) {
+            Ok(0) => event_loop.eof(index),
+            Ok(len) => event_loop.received(index, &mut self.buffer[..len]),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(error) => event_loop.broken(index, &error.into()),
+        }
+    }
+
+    /// Writes the frames that many connections share, without queueing them first.
+    fn write_run<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) -> io::Result<()> {
+        let Some(conn) = plane.conns.get_mut(index) else { return Ok(()) };
+        if conn.run.is_empty() || conn.flags.blocked {
+            return Ok(());
+        }
+        let joined = plane.runs.joined(conn.run);
+        let written = match self.kernel.send(conn.socket.as_fd(), joined) {
+            Ok(len) => len,
+            Err(Errno::AGAIN | Errno::INTR) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        if written == joined.len() {
+            conn.run = crate::runs::Run::EMPTY;
+        } else {
+            conn.flags.blocked = true;
+            let rest = joined.slice(written..);
+            conn.run = crate::runs::Run::EMPTY;
+            plane.queue_encoded(index, &rest);
+        }
+        Ok(())
+    }
+
+    fn write_outbox<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) -> io::Result<()> {
+        let Some(conn) = plane.conns.get_mut(index) else { return Ok(()) };
+        let fd = conn.socket.as_fd();
+        while !conn.flags.blocked {
+            let (written, offered) = match &conn.stage {
+                Stage::Opening(_) => return Ok(()),
+                Stage::Refused(refusal) => {
+                    if refusal.unsent.is_empty() {
+                        return Ok(());
+                    }
+                    (self.kernel.send(fd, &refusal.unsent), refusal.unsent.len())
+                }
+                Stage::Open(proto) => {
+                    let mut chunks = proto.outbox().chunks();
+                    let Some(first) = chunks.next() else { return Ok(()) };
+                    match chunks.next() {
+                        None => (self.kernel.send(fd, first), first.len()),
+                        Some(second) => {
+                            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                            let (mut count, mut offered) = (0, 0);
+                            let all = [first, second].into_iter().chain(chunks);
+                            for (slice, chunk) in slices.iter_mut().zip(all) {
+                                *slice = IoSlice::new(chunk);
+                                count += 1;
+                                offered += chunk.len();
+                            }
+                            (self.kernel.send_vectored(fd, &slices[..count]), offered)
+                        }
+                    }
+                }
+            };
+            let written = match written {
+                Ok(len) => len,
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => 0,
+                Err(error) => return Err(error.into()),
+            };
+            // A socket that took a part is full: to ask again would be a call for nothing.
+            conn.flags.blocked = written < offered;
+            match &mut conn.stage {
+                Stage::Opening(_) => {}
+                Stage::Refused(refusal) => refusal.advance(written),
+                Stage::Open(proto) => proto.advance(&mut plane.cx, written),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<K: Kernel> Backend for Epoll<K> {
+    fn now(&self) -> Timestamp {
+        self.kernel.now()
+    }
+
+    fn add<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) -> io::Result<()> {
+        let Some(conn) = plane.conns.get_mut(index) else { return Ok(()) };
+        rustix::io::ioctl_fionbio(&conn.socket, true)?;
+        conn.flags.awaits_read = true;
+        Ok(self.kernel.add(conn.socket.as_fd(), index.into(), EventFlags::IN)?)
+    }
+
+    fn remove<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) {
+        // Closing the socket takes it out of the set: nobody has a copy of it.
+        let _ = (plane, index);
+    }
+
+    fn watch(&mut self, fd: BorrowedFd<'_>, watched: Watched) -> io::Result<()> {
+        Ok(self.kernel.add(fd, token(watched), EventFlags::IN)?)
+    }
+
+    fn unwatch(&mut self, fd: BorrowedFd<'_>, _: Watched) -> io::Result<()> {
+        Ok(self.kernel.delete(fd)?)
+    }
+
+    fn turn<H: Handler>(
+        &mut self,
+        event_loop: &mut EventLoop<H>,
+        timeout: Option<Duration>,
+    ) -> io::Result<Turn> {
+        self.events.clear();
+        match self.kernel.wait(&mut self.events, timeout) {
+            Ok(()) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        event_loop.plane.cx.now = self.kernel.now();
+        let mut turn = Turn::default();
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half is the number")]
+        for at in 0..self.events.len() {
+            let epoll::Event { data, flags, .. } = self.events[at];
+            let token = data.u64();
+            match (token & KIND, token as u32) {
+                (MAILBOX, _) => turn.mail = true,
+                (LISTENER, number) => turn.listeners.push(number),
+                (_, index) => self.ready(event_loop, index, flags),
+            }
+        }
+        Ok(turn)
+    }
+
+    fn flush<H: Handler>(&mut self, event_loop: &mut EventLoop<H>, index: u32) {
+        let plane = &mut event_loop.plane;
+        let written = self.write_run(plane, index).and_then(|()| self.write_outbox(plane, index));
+        plane.account(index);
+        if let Err(error) = written {
+            event_loop.broken(index, &error);
+        }
+    }
+
+    fn update<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) -> io::Result<()> {
+        let Some(conn) = plane.conns.get_mut(index) else { return Ok(()) };
+        let (reads, writes) = (conn.wants_read(), conn.flags.blocked);
+        if (reads, writes) != (conn.flags.awaits_read, conn.flags.awaits_write) {
+            let mut flags = EventFlags::empty();
+            flags.set(EventFlags::IN, reads);
+            flags.set(EventFlags::OUT, writes);
+            self.kernel.modify(conn.socket.as_fd(), index.into(), flags)?;
+            (conn.flags.awaits_read, conn.flags.awaits_write) = (reads, writes);
+        }
+        Ok(())
+    }
+
+    fn end_sending<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) {
+        if let Some(conn) = plane.conns.get_mut(index) {
+            // It only fails where the peer is gone already; reading will tell.
+            let _ = self.kernel.shutdown(conn.socket.as_fd());
+        }
+    }
+}
+
+impl<K: Kernel> Epoll<K> {
+    /// Something can be done at a connection.
+    fn ready<H: Handler>(&mut self, event_loop: &mut EventLoop<H>, index: u32, flags: EventFlags) {
+        let Some(conn) = event_loop.plane.conns.get_mut(index) else { return };
+        if flags.contains(EventFlags::OUT) {
+            conn.flags.blocked = false;
+            event_loop.plane.mark(index);
+        }
+        let Some(conn) = event_loop.plane.conns.get(index) else { return };
+        let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
+        if conn.wants_read() && (gone || flags.contains(EventFlags::IN)) {
+            self.read(event_loop, index);
+        } else if gone {
+            // Nobody wants to read what it has sent, and it does not take any more.
+            event_loop.eof(index);
+        }
+    }
+}
+
+fn token(watched: Watched) -> u64 {
+    match watched {
+        Watched::Mailbox => MAILBOX,
+        Watched::Listener(number) => LISTENER | u64::from(number),
+    }
+}

@@ -1,0 +1,94 @@
+//! [`Mailbox`]: how other threads reach an event loop.
+
+use std::{
+    collections::VecDeque,
+    io, mem,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use rustix::{
+    event::{EventfdFlags, eventfd},
+    fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+/// A bounded queue into a thread. However much is put into it while the thread is busy, the thread
+/// is woken once.
+#[derive(Debug)]
+pub(crate) struct Mailbox<T> {
+    queue: Mutex<VecDeque<T>>,
+    count_max: usize,
+    wakes: AtomicBool,
+    event: OwnedFd,
+}
+
+/// The mailbox is full: the thread does not keep up, or has ended. What did not fit comes back.
+#[derive(Debug)]
+pub(crate) struct Full<T>(pub(crate) T);
+
+impl<T> Mailbox<T> {
+    pub(crate) fn new(count_max: usize) -> io::Result<Self> {
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self { queue: Mutex::default(), count_max, wakes: AtomicBool::new(false), event })
+    }
+
+    pub(crate) fn put(&self, mail: T) -> Result<(), Full<T>> {
+        let mut queue = self.lock();
+        if queue.len() >= self.count_max {
+            return Err(Full(mail));
+        }
+        queue.push_back(mail);
+        drop(queue);
+        self.wake();
+        Ok(())
+    }
+
+    /// Wakes the thread, unless somebody has already done so since it last looked.
+    pub(crate) fn wake(&self) {
+        if !self.wakes.swap(true, Ordering::AcqRel) {
+            // It can only fail by a counter that is full; then the thread is awake anyway.
+            let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// Readable when there is mail.
+    pub(crate) fn event(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
+    }
+
+    /// Takes all there is, in exchange for an empty queue.
+    pub(crate) fn take(&self, empty: &mut VecDeque<T>) {
+        // In this order: a wake-up that comes before the second line has put its mail in by then,
+        // and one that comes after it is seen by the next turn.
+        let _ = rustix::io::read(&self.event, &mut [0; 8]); // nothing to read: drained already
+        self.wakes.store(false, Ordering::SeqCst);
+        mem::swap(&mut *self.lock(), empty);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
+        // Nothing in here panics while it holds the lock.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_holds_so_many_and_wakes_once() {
+        let mailbox = Mailbox::new(2).unwrap();
+        assert!(mailbox.put('a').is_ok() && mailbox.put('b').is_ok());
+        assert!(matches!(mailbox.put('c'), Err(Full('c'))));
+        let mut counter = [0; 8];
+        assert_eq!(rustix::io::read(mailbox.event(), &mut counter), Ok(8));
+        assert_eq!(u64::from_ne_bytes(counter), 1);
+        let mut mail = VecDeque::new();
+        mailbox.take(&mut mail);
+        assert_eq!(mail, ['a', 'b']);
+        assert!(mailbox.put('d').is_ok());
+        assert_eq!(rustix::io::read(mailbox.event(), &mut counter), Ok(8));
+    }
+}

@@ -1,0 +1,386 @@
+//! [`Plane`]: the connections of one thread, and what a handler can do with them.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use tidewire_proto::{
+    BufferPool, CloseCode, CloseFrame, Config, Connection, Context, Outgoing, Prepared, ReadyState,
+    Timestamp,
+};
+
+use crate::{
+    connection::{Conn, Stage},
+    handler::Handler,
+    id::ConnectionId,
+    random::SystemRandom,
+    remote::{MailboxFull, Remote},
+    runs::{Run, Runs},
+    settings::{Brim, Settings},
+    slab::Slab,
+    topics::Topics,
+};
+
+/// The connections of one thread, as a [`Handler`] sees them.
+///
+/// What is queued here leaves when the turn ends, in one write for each socket; what is published
+/// leaves as one buffer that all receivers share.
+pub struct Plane<H: Handler> {
+    pub(crate) cx: Context,
+    pub(crate) conns: Slab<Conn<H::Guest>>,
+    /// Connections to look at when the turn ends.
+    pub(crate) dirty: Vec<u32>,
+    pub(crate) runs: Runs,
+    pub(crate) topics: Topics,
+    /// What all queues cost together.
+    queued_len: usize,
+    queued_len_max: usize,
+    pub(crate) settings: Arc<Settings>,
+    configs: Vec<Arc<Config>>,
+    pub(crate) thread: u16,
+    remote: Remote<H>,
+}
+
+/// Why a message was not queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// There is no such connection on this thread, or not any more.
+    Gone,
+    /// What is queued for it already is as much as may be ([`QueueLimits`](crate::QueueLimits)).
+    Full,
+    /// The connection does not take it: it closes, for example.
+    Refused(tidewire_proto::SendError),
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("there is no such connection on this thread (any more)"),
+            Self::Full => f.write_str("too much is queued for the connection already"),
+            Self::Refused(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SendError {}
+
+impl From<tidewire_proto::SendError> for SendError {
+    fn from(error: tidewire_proto::SendError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl<H: Handler> Plane<H> {
+    pub(crate) fn new(thread: u16, settings: Arc<Settings>, remote: Remote<H>) -> Self {
+        let mut cx = Context::new(Box::new(SystemRandom));
+        cx.buffers = BufferPool::new(settings.pool_len_max);
+        Self {
+            cx,
+            conns: Slab::new(),
+            dirty: Vec::new(),
+            runs: Runs::default(),
+            topics: Topics::default(),
+            queued_len: 0,
+            queued_len_max: settings.queued_len_max(),
+            configs: settings.jittered(),
+            settings,
+            thread,
+            remote,
+        }
+    }
+
+    /// Which thread this is, counted from zero.
+    pub const fn thread(&self) -> usize {
+        self.thread as usize
+    }
+
+    /// The time of this turn, since the engine was started.
+    pub const fn now(&self) -> Timestamp {
+        self.cx.now
+    }
+
+    /// The way to the other threads, and to this one from elsewhere.
+    pub const fn remote(&self) -> &Remote<H> {
+        &self.remote
+    }
+
+    /// Bytes that wait to be written on all connections of this thread.
+    pub const fn queued_len(&self) -> usize {
+        self.queued_len
+    }
+
+    /// Every open connection of this thread, in no order that means anything.
+    pub fn connections(&self) -> impl Iterator<Item = ConnectionId> + '_ {
+        (0..self.conns.end()).filter_map(|index| {
+            let index = u32::try_from(index).ok()?;
+            matches!(self.conns.get(index)?.stage, Stage::Open(_)).then(|| self.id(index))?
+        })
+    }
+
+    /// Queues a message.
+    ///
+    /// # Errors
+    /// If it cannot be sent any more, or does not fit: [`Brim`] says what becomes of the connection.
+    pub fn send<'a>(
+        &mut self,
+        id: ConnectionId,
+        message: impl Into<Outgoing<'a>>,
+    ) -> Result<(), SendError> {
+        let index = self.index(id).ok_or(SendError::Gone)?;
+        self.send_at(index, message.into())
+    }
+
+    /// Queues one message for many connections: those that are gone, or close, are passed over.
+    ///
+    /// Everything that is queued so during a turn is joined once and leaves in one write for each.
+    pub fn queue_many(&mut self, ids: impl IntoIterator<Item = ConnectionId>, message: &Prepared) {
+        for id in ids {
+            if let Some(index) = self.index(id) {
+                self.share_at(index, message);
+            }
+        }
+    }
+
+    /// Closes a connection (RFC 6455 §7.1.2), once what is queued has been written.
+    ///
+    /// # Errors
+    /// If there is no such connection, or it closes already.
+    pub fn close(&mut self, id: ConnectionId, frame: CloseFrame) -> Result<(), SendError> {
+        let index = self.index(id).ok_or(SendError::Gone)?;
+        self.close_at(index, frame)
+    }
+
+    /// Bytes that wait to be written on a connection; zero where there is none.
+    pub fn buffered(&self, id: ConnectionId) -> usize {
+        let conn = self.index(id).and_then(|index| self.conns.get(index));
+        conn.map_or(0, |conn| match &conn.stage {
+            Stage::Open(proto) => proto.outbox().len() + self.runs.len(conn.run),
+            Stage::Opening(_) | Stage::Refused(_) => 0,
+        })
+    }
+
+    /// How far a connection has come; `None` where there is none.
+    pub fn ready_state(&self, id: ConnectionId) -> Option<ReadyState> {
+        match &self.conns.get(self.index(id)?)?.stage {
+            Stage::Open(proto) => Some(proto.ready_state()),
+            Stage::Opening(_) | Stage::Refused(_) => None,
+        }
+    }
+
+    /// Hears nothing from a connection until [`resume_reading`](Self::resume_reading): its peer has
+    /// to wait. Keep-alive rests meanwhile.
+    pub fn pause_reading(&mut self, id: ConnectionId) {
+        if let Some(index) = self.index(id)
+            && let Some(conn) = self.conns.get_mut(index)
+            && let Stage::Open(proto) = &mut conn.stage
+        {
+            conn.flags.paused = true;
+            proto.pause_reading();
+            self.mark(index);
+        }
+    }
+
+    /// Hears a connection again.
+    pub fn resume_reading(&mut self, id: ConnectionId) {
+        if let Some(index) = self.index(id)
+            && let Some(conn) = self.conns.get_mut(index)
+            && let Stage::Open(proto) = &mut conn.stage
+        {
+            conn.flags.paused = false;
+            if !conn.flags.high {
+                proto.resume_reading(self.cx.now);
+            }
+            self.mark(index);
+        }
+    }
+
+    /// Subscribes a connection to a topic; its end unsubscribes it. `false`: there is no such
+    /// connection, or it is subscribed to 1,024 topics already.
+    pub fn subscribe(&mut self, id: ConnectionId, topic: impl AsRef<[u8]>) -> bool {
+        let index = self.index(id);
+        index.is_some_and(|index| self.topics.subscribe(index, topic.as_ref()))
+    }
+
+    /// Undoes [`subscribe`](Self::subscribe).
+    pub fn unsubscribe(&mut self, id: ConnectionId, topic: impl AsRef<[u8]>) {
+        if let Some(index) = self.index(id) {
+            self.topics.unsubscribe(index, topic.as_ref());
+        }
+    }
+
+    /// Queues a message for every subscriber of a topic on this thread.
+    /// [`Remote::publish`] reaches those on all threads.
+    pub fn publish(&mut self, topic: impl AsRef<[u8]>, message: &Prepared) {
+        let topics = std::mem::take(&mut self.topics);
+        for &index in topics.subscribers(topic.as_ref()) {
+            self.share_at(index, message);
+        }
+        self.topics = topics;
+    }
+
+    /// Queues a message for every subscriber of a topic, on this thread and on all others.
+    ///
+    /// # Errors
+    /// As [`Remote::publish`].
+    pub fn publish_everywhere(
+        &mut self,
+        topic: impl AsRef<[u8]>,
+        message: &Prepared,
+    ) -> Result<(), MailboxFull> {
+        self.publish(&topic, message);
+        self.remote.publish_except(self.thread(), topic.as_ref(), message)
+    }
+
+    pub(crate) fn send_at(&mut self, index: u32, message: Outgoing<'_>) -> Result<(), SendError> {
+        self.settle(index);
+        self.make_room(index, message.len())?;
+        let conn = self.conns.get_mut(index).ok_or(SendError::Gone)?;
+        let proto = conn.proto_mut().ok_or(SendError::Gone)?;
+        proto.send(&mut self.cx, message)?;
+        self.account(index);
+        self.mark(index);
+        Ok(())
+    }
+
+    fn share_at(&mut self, index: u32, message: &Prepared) {
+        let Some(conn) = self.conns.get_mut(index) else { return };
+        let Stage::Open(proto) = &mut conn.stage else { return };
+        let Some(frame) = proto.share(&mut self.cx, message) else {
+            // Something is queued already, or it closes: then it is not for this one.
+            let _ = self.send_at(index, message.into());
+            return;
+        };
+        if let Some(run) = self.runs.extended(conn.run, frame) {
+            conn.run = run;
+        } else {
+            let frame = frame.clone();
+            self.settle(index);
+            self.queue_encoded(index, &frame);
+        }
+        self.mark(index);
+    }
+
+    pub(crate) fn close_at(&mut self, index: u32, frame: CloseFrame) -> Result<(), SendError> {
+        self.settle(index);
+        let conn = self.conns.get_mut(index).ok_or(SendError::Gone)?;
+        let proto = conn.proto_mut().ok_or(SendError::Gone)?;
+        proto.close(&mut self.cx, frame)?;
+        self.account(index);
+        self.mark(index);
+        Ok(())
+    }
+
+    /// Puts what was published to a connection into its own queue, because something else is to be
+    /// queued behind it.
+    pub(crate) fn settle(&mut self, index: u32) {
+        if let Some(conn) = self.conns.get_mut(index)
+            && !conn.run.is_empty()
+        {
+            let run = std::mem::replace(&mut conn.run, Run::EMPTY);
+            let joined = self.runs.joined(run).clone();
+            self.queue_encoded(index, &joined);
+        }
+    }
+
+    /// Queues bytes that count as sent already.
+    pub(crate) fn queue_encoded(&mut self, index: u32, bytes: &Bytes) {
+        if let Some(conn) = self.conns.get_mut(index)
+            && let Some(proto) = conn.proto_mut()
+        {
+            proto.queue_encoded(&mut self.cx, bytes);
+            self.account(index);
+        }
+    }
+
+    fn make_room(&mut self, index: u32, len: usize) -> Result<(), SendError> {
+        let Some(Conn { stage: Stage::Open(proto), .. }) = self.conns.get(index) else {
+            return Err(SendError::Gone);
+        };
+        if proto.outbox().cost().saturating_add(len) <= self.queued_len_max
+            && self.queued_len.saturating_add(len) <= self.settings.queues.thread_len_max
+        {
+            return Ok(());
+        }
+        match self.settings.queues.brim {
+            Brim::Refuse => {}
+            Brim::Close(code) => {
+                tracing::debug!(connection = ?self.id(index), "closed: it reads too slowly");
+                // If it closes already, so much the better.
+                let _ = self.close_at(index, close_frame(code));
+            }
+        }
+        Err(SendError::Full)
+    }
+
+    /// Brings the thread's sum up to date after a change of one queue.
+    pub(crate) fn account(&mut self, index: u32) {
+        let Some(conn) = self.conns.get_mut(index) else { return };
+        let Stage::Open(proto) = &mut conn.stage else { return };
+        let cost = proto.outbox().cost();
+        self.queued_len = self.queued_len - conn.accounted + cost;
+        conn.accounted = cost;
+        if cost > self.settings.queues.high_water && !conn.flags.high {
+            conn.flags.high = true;
+            proto.pause_reading();
+        }
+    }
+
+    /// Has a connection looked at when the turn ends.
+    pub(crate) fn mark(&mut self, index: u32) {
+        if let Some(conn) = self.conns.get_mut(index)
+            && !conn.flags.dirty
+        {
+            conn.flags.dirty = true;
+            self.dirty.push(index);
+        }
+    }
+
+    /// A place for a new connection, with its share of the jitter.
+    pub(crate) fn insert(&mut self, conn: Conn<H::Guest>) -> Option<u32> {
+        if self.conns.len() >= self.settings.connection_count_max {
+            return None;
+        }
+        self.conns.insert(conn)
+    }
+
+    /// A new WebSocket for the place at `index`.
+    pub(crate) fn new_proto(&self, index: u32) -> Connection {
+        let config = &self.configs[index as usize % self.configs.len()];
+        Connection::new(tidewire_proto::Role::Server, Arc::clone(config), self.cx.now)
+    }
+
+    pub(crate) fn remove(&mut self, index: u32) -> Option<Conn<H::Guest>> {
+        let mut conn = self.conns.remove(index)?;
+        self.queued_len -= conn.accounted;
+        if let Some(proto) = conn.proto_mut() {
+            proto.release(&mut self.cx);
+        }
+        self.topics.forget(index);
+        Some(conn)
+    }
+
+    pub(crate) fn id(&self, index: u32) -> Option<ConnectionId> {
+        let generation = self.conns.generation(index)?;
+        Some(ConnectionId { thread: self.thread, index, generation })
+    }
+
+    fn index(&self, id: ConnectionId) -> Option<u32> {
+        let here = id.thread == self.thread;
+        (here && self.conns.generation(id.index) == Some(id.generation)).then_some(id.index)
+    }
+}
+
+/// A Close without a reason. A code that must not be sent (RFC 6455 §7.4.1) is left out.
+pub(crate) fn close_frame(code: CloseCode) -> CloseFrame {
+    CloseFrame::new(code, "").unwrap_or(CloseFrame::EMPTY)
+}
+
+impl<H: Handler> fmt::Debug for Plane<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plane")
+            .field("thread", &self.thread)
+            .field("connections", &self.conns.len())
+            .field("queued_len", &self.queued_len)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,115 @@
+//! [`Settings`]: everything about an engine that can be configured.
+
+use std::{sync::Arc, time::Duration};
+
+use tidewire_proto::{CloseCode, Config};
+
+use crate::backend::Io;
+
+/// How an engine works. All of its threads share one.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Threads, each with an event loop. Default: one for each core.
+    pub thread_count: usize,
+    /// What the loops are built on. Default: [`Io::Auto`].
+    pub io: Io,
+    /// Limits and timeouts of every connection.
+    pub config: Config,
+    /// What may wait to be written.
+    pub queues: QueueLimits,
+    /// Messages from other threads that may wait for one. Beyond, they are refused. Default: 65,536.
+    pub mail_count_max: usize,
+    /// Connections on one thread. Beyond, new ones are closed at once. Default: 1,000,000.
+    pub connection_count_max: usize,
+    /// Bytes of message buffers that a thread keeps for their next use. Default: 64 MiB.
+    pub pool_len_max: usize,
+}
+
+/// How much may wait to be written, and what happens at the brim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueLimits {
+    /// What one connection may have queued, its overhead included. Default: 1 MiB more than the
+    /// longest message that it accepts.
+    pub len_max: Option<usize>,
+    /// With this much queued, nothing more is read from a connection: its peer has to take what it
+    /// asked for first. Default: 1 MiB.
+    pub high_water: usize,
+    /// Below it the connection is read again, and the handler hears
+    /// [`writable`](crate::Handler::writable). Default: 256 KiB.
+    pub low_water: usize,
+    /// What all connections of a thread may have queued together. Default: 1 GiB.
+    pub thread_len_max: usize,
+    /// What happens to a connection for which a message is too much.
+    pub brim: Brim,
+}
+
+/// What happens when a message does not fit into a connection's queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Brim {
+    /// The connection is closed with this code: 1013 (try again later), the default, or 1008.
+    Close(CloseCode),
+    /// The message is not queued, and the sender is told.
+    Refuse,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            thread_count: std::thread::available_parallelism().map_or(1, Into::into),
+            io: Io::default(),
+            config: Config::default(),
+            queues: QueueLimits::default(),
+            mail_count_max: 1 << 16,
+            connection_count_max: 1_000_000,
+            pool_len_max: 64 << 20,
+        }
+    }
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self {
+            len_max: None,
+            high_water: 1 << 20,
+            low_water: 256 << 10,
+            thread_len_max: 1 << 30,
+            brim: Brim::Close(CloseCode::TRY_AGAIN_LATER),
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn queued_len_max(&self) -> usize {
+        self.queues.len_max.unwrap_or_else(|| {
+            let message = usize::try_from(self.config.limits.message_len_max).unwrap_or(usize::MAX);
+            message.saturating_add(1 << 20)
+        })
+    }
+
+    /// The same configuration several times, with Pings after slightly different times: connections
+    /// that were opened together do not all have to be asked at one moment.
+    pub(crate) fn jittered(&self) -> Vec<Arc<Config>> {
+        (0..JITTER_COUNT)
+            .map(|step| {
+                let mut config = self.config.clone();
+                if let Some(after) = &mut config.timeouts.ping_after {
+                    *after -= after.mul_f64(JITTER * f64::from(step) / f64::from(JITTER_COUNT));
+                }
+                Arc::new(config)
+            })
+            .collect()
+    }
+}
+
+/// Pings come up to so much of their time early.
+const JITTER: f64 = 0.25;
+const JITTER_COUNT: u32 = 16;
+
+/// How often deadlines are looked at; each is noticed at most [`SECTOR_COUNT`] of these late.
+pub(crate) const TICK: Duration = Duration::from_millis(62);
+
+/// The slab is walked once in so many ticks: about once a second.
+pub(crate) const SECTOR_COUNT: usize = 16;
