@@ -1,65 +1,70 @@
 //! The servers that can be measured: those in this workspace, and any command with a port.
 
-use std::{net::SocketAddr, path::Path, process::Command};
+use std::net::SocketAddr;
 
-use crate::{Result, traffic::Speaks};
+use crate::{Result, load::traffic::Speaks, task::Task};
 
 /// A server to measure.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) name: String,
     pub(crate) speaks: Speaks,
-    start: Start,
+    pub(crate) start: Start,
 }
 
-#[derive(Debug, Clone)]
-enum Start {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Start {
     /// A binary of this workspace.
     Own { package: &'static str, binary: &'static str, arguments: &'static [&'static str] },
     /// Somebody else's command, where `{addr}` or `{port}` stands for where to listen.
     Command(Vec<String>),
 }
 
+/// Name, package, binary, its arguments after the address, what it is measured at.
+type Row = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [Task]);
+
 const PEERS: &str = "tidewire-bench-peers";
 const OURS: &str = "tidewire-bench-ours";
 
-/// Name, package, binary, its arguments.
-type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
+const ECHO: &[Task] = &[Task::Echo];
 
 /// In the order in which they appear in a report.
 const KNOWN: &[Row] = &[
-    (RAW_EPOLL, PEERS, "raw_epoll", &[]),
-    (RAW_TOKIO, PEERS, "raw_tokio", &[]),
-    ("proto-epoll", OURS, "proto_epoll", &[]),
-    ("tidewire", OURS, "tidewire_echo", &[]),
-    ("tokio-tungstenite", PEERS, "peer_tokio_tungstenite", &[]),
-    ("tokio-tungstenite-tuned", PEERS, "peer_tokio_tungstenite", &["tuned"]),
-    ("fastwebsockets", PEERS, "peer_fastwebsockets", &[]),
-    ("tokio-websockets", PEERS, "peer_tokio_websockets", &[]),
-    ("yawc", PEERS, "peer_yawc", &[]),
-    ("yawc-batched", PEERS, "peer_yawc", &["batched"]),
-    ("sockudo-ws", PEERS, "peer_sockudo_ws", &[]),
-    ("sockudo-ws-batched", PEERS, "peer_sockudo_ws", &["batched"]),
+    ("raw-epoll", PEERS, "raw_epoll", &[], ECHO),
+    ("raw-tokio", PEERS, "raw_tokio", &[], ECHO),
+    ("proto-epoll", OURS, "proto_epoll", &[], ECHO),
+    ("tidewire", OURS, "tidewire_echo", &[], ECHO),
+    ("tokio-tungstenite", PEERS, "peer_tokio_tungstenite", &[], ECHO),
+    ("tokio-tungstenite-tuned", PEERS, "peer_tokio_tungstenite", &["tuned"], ECHO),
+    ("fastwebsockets", PEERS, "peer_fastwebsockets", &[], ECHO),
+    ("tokio-websockets", PEERS, "peer_tokio_websockets", &[], ECHO),
+    ("yawc", PEERS, "peer_yawc", &[], ECHO),
+    ("yawc-batched", PEERS, "peer_yawc", &["batched"], ECHO),
+    ("sockudo-ws", PEERS, "peer_sockudo_ws", &[], ECHO),
+    ("sockudo-ws-batched", PEERS, "peer_sockudo_ws", &["batched"], ECHO),
 ];
 
-pub(crate) const RAW_EPOLL: &str = "raw-epoll";
-const RAW_TOKIO: &str = "raw-tokio";
+/// The servers that know no protocol.
+const RAW: &[&str] = &["raw-epoll", "raw-tokio"];
 
 impl Candidate {
-    /// All servers of this workspace.
-    pub(crate) fn known() -> Vec<Self> {
-        KNOWN.iter().map(Self::from_row).collect()
+    /// All servers of this workspace that can do `task`.
+    pub(crate) fn known(task: Task) -> Vec<Self> {
+        let task = task.served_as();
+        KNOWN.iter().filter(|row| row.4.contains(&task)).map(Self::from_row).collect()
     }
 
-    /// The server of this workspace that has this name.
-    pub(crate) fn named(name: &str) -> Result<Self> {
-        KNOWN.iter().find(|row| row.0 == name).map(Self::from_row).ok_or_else(|| {
-            let names: Vec<_> = KNOWN.iter().map(|row| row.0).collect();
-            format!("no server is named `{name}`; there are {}", names.join(", ")).into()
-        })
+    /// Whether any server of this workspace has this name.
+    pub(crate) fn check_name(name: &str) -> Result<()> {
+        if KNOWN.iter().any(|row| row.0 == name) {
+            return Ok(());
+        }
+        let mut names: Vec<_> = KNOWN.iter().map(|row| row.0).collect();
+        names.dedup();
+        Err(format!("no server is named `{name}`; there are {}", names.join(", ")).into())
     }
 
-    /// `NAME=COMMAND`, a WebSocket echo server of any origin.
+    /// `NAME=COMMAND`, a WebSocket server of any origin.
     pub(crate) fn from_command(text: &str) -> Result<Self> {
         let (name, command) = text.split_once('=').ok_or("--server wants NAME=COMMAND")?;
         let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
@@ -69,55 +74,27 @@ impl Candidate {
         Ok(Self { name: name.to_owned(), speaks: Speaks::WebSocket, start: Start::Command(words) })
     }
 
-    fn from_row(&(name, package, binary, arguments): &Row) -> Self {
-        let speaks =
-            if matches!(name, RAW_EPOLL | RAW_TOKIO) { Speaks::Raw } else { Speaks::WebSocket };
+    fn from_row(&(name, package, binary, arguments, _): &Row) -> Self {
+        let speaks = if RAW.contains(&name) { Speaks::Raw } else { Speaks::WebSocket };
         Self { name: name.to_owned(), speaks, start: Start::Own { package, binary, arguments } }
     }
 
     /// The command that makes it listen on `addr`.
     pub(crate) fn command_line(&self, addr: SocketAddr) -> Result<Vec<String>> {
-        Ok(match &self.start {
+        let words = match &self.start {
             Start::Own { binary, arguments, .. } => {
                 let program = std::env::current_exe()?.with_file_name(binary);
-                let mut words = vec![program.to_string_lossy().into_owned(), addr.to_string()];
+                let mut words = vec![program.to_string_lossy().into_owned(), "{addr}".to_owned()];
                 words.extend(arguments.iter().map(|&argument| argument.to_owned()));
                 words
             }
-            Start::Command(words) => words
-                .iter()
-                .map(|word| {
-                    word.replace("{addr}", &addr.to_string())
-                        .replace("{port}", &addr.port().to_string())
-                })
-                .collect(),
-        })
+            Start::Command(words) => words.clone(),
+        };
+        let fill = |word: String| {
+            word.replace("{addr}", &addr.to_string()).replace("{port}", &addr.port().to_string())
+        };
+        Ok(words.into_iter().map(fill).collect())
     }
-}
-
-/// Builds those of `candidates` that belong to this workspace, beside this very binary.
-pub(crate) fn build(candidates: &[Candidate]) -> Result<()> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
-    // Package by package: cargo unifies the features of what is built together, and no server
-    // should run with features that only another one asked for.
-    for package in [PEERS, OURS] {
-        let mut command = Command::new("cargo");
-        command.args(["build", "--release", "--manifest-path"]).arg(&manifest);
-        command.args(["--package", package]);
-        let mut wanted = false;
-        for candidate in candidates {
-            if let Start::Own { package: its, binary, .. } = candidate.start
-                && its == package
-            {
-                command.args(["--bin", binary]);
-                wanted = true;
-            }
-        }
-        if wanted && !command.status()?.success() {
-            return Err(format!("cargo could not build the servers of {package}").into());
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -134,5 +111,22 @@ mod tests {
         );
         assert!(Candidate::from_command("mine=./mine").is_err());
         assert!(Candidate::from_command("./mine {addr}").is_err());
+    }
+
+    #[test]
+    fn every_task_has_a_reference_and_no_name_twice() {
+        for &task in Task::ALL {
+            let names: Vec<String> =
+                Candidate::known(task).into_iter().map(|candidate| candidate.name).collect();
+            for (place, name) in names.iter().enumerate() {
+                assert!(!names[..place].contains(name), "{}: {name} twice", task.name());
+            }
+            for scenario in task.scenarios() {
+                let references = task.references(&scenario.parse().unwrap());
+                for reference in references {
+                    assert!(names.iter().any(|name| name == reference), "{scenario}: {reference}");
+                }
+            }
+        }
     }
 }

@@ -4,11 +4,12 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     Result,
-    catalog::{Candidate, RAW_EPOLL},
-    load::Job,
+    catalog::Candidate,
+    load::{Job, traffic::Speaks},
     machine::Cores,
+    plan::{Plan, Section},
     scenario::Scenario,
-    traffic::Speaks,
+    task::Task,
 };
 
 pub(crate) const HELP: &str = "\
@@ -19,10 +20,12 @@ Measures WebSocket servers: CPU time per echoed message, memory per idle connect
     --servers A,B,C         only these of the known servers (default: all)
     --server NAME=COMMAND   also this one: an echo server started by COMMAND, in which {addr}
                             or {port} stands for where it must listen
-    --reference NAME        what ratios are to (default: raw-epoll)
-    --scenario SCENARIO     [text:]SIZExCONNECTIONSxIN_FLIGHT; may be given more than once
+    --reference NAME        what ratios are to (default: raw-epoll; above 128 KiB
+                            tokio-websockets)
+    --scenario SCENARIO     [text:]SIZExCONNECTIONSxIN_FLIGHT; sizes as 125, 16KiB, 1MiB; each
+                            place may be a list with commas: all combinations are measured
     --pairs N               pairs of runs for each server and scenario (default: 10)
-    --slice MILLIS          how long one run of a pair loads the server (default: 250)
+    --slice MILLIS          how long one run of a pair loads the server (default: 200)
     --connections N         idle connections (default: 10000)
     --write [FILE]          keep the result in FILE (default: bench/RESULTS.md)";
 
@@ -33,93 +36,112 @@ pub(crate) enum Command {
     Worker(Job),
 }
 
-/// What to measure, and how.
-pub(crate) struct Plan {
-    pub(crate) echo: bool,
-    pub(crate) idle: bool,
-    pub(crate) servers: Vec<Candidate>,
-    /// Where in `servers` the reference is.
-    pub(crate) reference: usize,
-    pub(crate) scenarios: Vec<Scenario>,
-    pub(crate) pair_count: usize,
-    pub(crate) slice: Duration,
-    pub(crate) idle_count: usize,
-    pub(crate) write: Option<PathBuf>,
-    pub(crate) cores: Cores,
-}
-
-const SCENARIOS: &[&str] = &[
-    "125x100x1",
-    "text:125x100x1",
-    "125x100x16",
-    "text:125x100x16",
-    "1KiBx100x1",
-    "16KiBx100x1",
-    "1MiBx10x1",
-];
-
 pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command> {
     let mut arguments = arguments.peekable();
     let what = arguments.next().unwrap_or_default();
-    let (echo, idle) = match what.as_str() {
-        "echo" => (true, false),
-        "idle" => (false, true),
-        "all" => (true, true),
-        "worker" => return worker(arguments).map(Command::Worker),
-        "" | "help" | "--help" | "-h" => return Ok(Command::Help),
-        other => return Err(format!("`{other}` is neither echo, idle nor all; see --help").into()),
-    };
-    let mut servers = None;
-    let mut commands = Vec::new();
-    let mut reference = RAW_EPOLL.to_owned();
-    let mut scenarios = Vec::new();
-    let (mut pair_count, mut slice, mut idle_count) = (10, 250, 10_000);
-    let mut write = None;
-    while let Some(flag) = arguments.next() {
-        if flag == "--write" {
-            let file = arguments.next_if(|next| !next.starts_with("--"));
-            let default = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../RESULTS.md"));
-            write = Some(file.map_or_else(default, PathBuf::from));
-            continue;
-        }
-        let value = arguments.next().ok_or_else(|| format!("{flag} wants a value"))?;
-        match flag.as_str() {
-            "--servers" => {
-                servers = Some(value.split(',').map(Candidate::named).collect::<Result<_>>()?);
+    match what.as_str() {
+        "worker" => worker(arguments).map(Command::Worker),
+        "" | "help" | "--help" | "-h" => Ok(Command::Help),
+        what => Options::parse(arguments)?.plan(what).map(Command::Measure),
+    }
+}
+
+/// What stood after the command's first word.
+struct Options {
+    servers: Option<Vec<String>>,
+    commands: Vec<Candidate>,
+    reference: Option<String>,
+    scenarios: Vec<Scenario>,
+    pair_count: usize,
+    slice: usize,
+    idle_count: usize,
+    write: Option<PathBuf>,
+}
+
+impl Options {
+    fn parse(arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut arguments = arguments.peekable();
+        let mut options = Self {
+            servers: None,
+            commands: Vec::new(),
+            reference: None,
+            scenarios: Vec::new(),
+            pair_count: 10,
+            slice: 200,
+            idle_count: 10_000,
+            write: None,
+        };
+        while let Some(flag) = arguments.next() {
+            if flag == "--write" {
+                let file = arguments.next_if(|next| !next.starts_with("--"));
+                let default =
+                    || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../RESULTS.md"));
+                options.write = Some(file.map_or_else(default, PathBuf::from));
+                continue;
             }
-            "--server" => commands.push(Candidate::from_command(&value)?),
-            "--reference" => reference = value,
-            "--scenario" => scenarios.push(value.parse()?),
-            "--pairs" => pair_count = number(&flag, &value)?,
-            "--slice" => slice = number(&flag, &value)?,
-            "--connections" => idle_count = number(&flag, &value)?,
-            _ => return Err(format!("there is no option {flag}; see --help").into()),
+            let value = arguments.next().ok_or_else(|| format!("{flag} wants a value"))?;
+            match flag.as_str() {
+                "--servers" => {
+                    let names: Vec<String> = value.split(',').map(str::to_owned).collect();
+                    names.iter().try_for_each(|name| Candidate::check_name(name))?;
+                    options.servers = Some(names);
+                }
+                "--server" => options.commands.push(Candidate::from_command(&value)?),
+                "--reference" => options.reference = Some(value),
+                "--scenario" => options.scenarios.extend(Scenario::parse_all(&value)?),
+                "--pairs" => options.pair_count = number(&flag, &value)?,
+                "--slice" => options.slice = number(&flag, &value)?,
+                "--connections" => options.idle_count = number(&flag, &value)?,
+                _ => return Err(format!("there is no option {flag}; see --help").into()),
+            }
         }
+        Ok(options)
     }
-    let mut servers: Vec<Candidate> = servers.unwrap_or_else(Candidate::known);
-    servers.extend(commands);
-    let known = servers.iter().position(|server| server.name == reference);
-    let reference = if let Some(place) = known {
-        place
-    } else {
-        servers.insert(0, Candidate::named(&reference)?);
-        0
-    };
-    if scenarios.is_empty() {
-        scenarios = SCENARIOS.iter().map(|text| text.parse()).collect::<Result<_>>()?;
+
+    fn plan(self, what: &str) -> Result<Plan> {
+        let tasks = if what == "all" {
+            if !self.scenarios.is_empty() || self.reference.is_some() {
+                return Err("`all` has scenarios and references of its own".into());
+            }
+            Task::ALL.to_vec()
+        } else {
+            let task = Task::named(what).ok_or_else(|| {
+                let names: Vec<_> = Task::ALL.iter().map(|task| task.name()).collect();
+                format!("`{what}` is neither all nor one of {}; see --help", names.join(", "))
+            })?;
+            vec![task]
+        };
+        Ok(Plan {
+            sections: tasks.iter().map(|&task| self.section(task)).collect::<Result<_>>()?,
+            pair_count: self.pair_count,
+            slice: Duration::from_millis(self.slice as u64),
+            idle_count: self.idle_count,
+            write: self.write,
+            cores: Cores::choose()?,
+        })
     }
-    Ok(Command::Measure(Plan {
-        echo,
-        idle,
-        servers,
-        reference,
-        scenarios,
-        pair_count,
-        slice: Duration::from_millis(slice as u64),
-        idle_count,
-        write,
-        cores: Cores::choose()?,
-    }))
+
+    fn section(&self, task: Task) -> Result<Section> {
+        let mut scenarios = self.scenarios.clone();
+        if scenarios.is_empty() {
+            scenarios = task.scenarios().iter().map(|text| text.parse()).collect::<Result<_>>()?;
+        }
+        let mut servers = Candidate::known(task);
+        if let Some(names) = &self.servers {
+            // Whatever ratios are to is measured too.
+            let references: Vec<&str> = match &self.reference {
+                Some(name) => vec![name],
+                None => {
+                    scenarios.iter().filter_map(|s| task.references(s).first().copied()).collect()
+                }
+            };
+            servers.retain(|server| {
+                names.contains(&server.name) || references.contains(&server.name.as_str())
+            });
+        }
+        servers.extend(self.commands.iter().cloned());
+        Ok(Section { task, servers, scenarios, reference: self.reference.clone() })
+    }
 }
 
 fn number(flag: &str, value: &str) -> Result<usize> {
@@ -129,12 +151,56 @@ fn number(flag: &str, value: &str) -> Result<usize> {
     }
 }
 
-/// `worker ADDR ws|raw SCENARIO`, as this program starts itself.
+/// `worker ADDR ws|raw TASK SCENARIO`, as this program starts itself.
 fn worker(mut arguments: impl Iterator<Item = String>) -> Result<Job> {
-    let mut next = || arguments.next().ok_or("worker ADDR ws|raw SCENARIO");
+    let mut next = || arguments.next().ok_or("worker ADDR ws|raw TASK SCENARIO");
     Ok(Job {
         addr: next()?.parse()?,
         speaks: if next()? == "raw" { Speaks::Raw } else { Speaks::WebSocket },
+        task: Task::named(&next()?).ok_or("no such task")?,
         scenario: next()?.parse()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(line: &str) -> Result<Plan> {
+        match parse(line.split_whitespace().map(str::to_owned))? {
+            Command::Measure(plan) => Ok(plan),
+            Command::Help | Command::Worker(_) => Err("no plan".into()),
+        }
+    }
+
+    fn names(section: &Section) -> Vec<&str> {
+        section.servers.iter().map(|server| server.name.as_str()).collect()
+    }
+
+    #[test]
+    fn the_reference_is_measured_though_nobody_named_it() {
+        let plan = plan("echo --servers yawc --scenario 1x1x1").unwrap();
+        assert_eq!(names(&plan.sections[0]), ["raw-epoll", "yawc"]);
+    }
+
+    #[test]
+    fn any_command_is_a_server_and_any_server_a_reference() {
+        let plan =
+            plan("echo --servers yawc --server mine=a:{port} --reference mine --scenario 1x1x1")
+                .unwrap();
+        let section = &plan.sections[0];
+        assert_eq!(names(section), ["yawc", "mine"]);
+        assert_eq!(section.reference(&section.scenarios[0]).unwrap(), 1);
+    }
+
+    #[test]
+    fn all_is_every_task_with_its_own_scenarios() {
+        let sections = plan("all").unwrap().sections;
+        assert_eq!(sections.len(), Task::ALL.len());
+        for line in
+            ["all --scenario 1x1x1", "all --reference yawc", "everything", "echo --servers x"]
+        {
+            assert!(plan(line).is_err(), "{line}");
+        }
+    }
 }

@@ -5,30 +5,49 @@ use std::{thread, time::Duration};
 use crate::{
     Result, accounting,
     catalog::Candidate,
-    cli::Plan,
     load::Job,
-    report::{self, IdleRow},
+    plan::{Plan, Section},
     scenario::{Kind, Scenario},
     server::Server,
     worker::Worker,
 };
 
-/// Measures every server, and answers with a section for the report.
-pub(crate) fn measure(plan: &Plan) -> Result<String> {
+/// One server with many idle connections.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    /// What was measured, or what the server did wrong.
+    pub(crate) outcome: Result<Memory, String>,
+}
+
+/// Bytes for each connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    pub(crate) before: f64,
+    pub(crate) after: f64,
+}
+
+/// Measures every server of `section`.
+pub(crate) fn measure(plan: &Plan, section: &Section) -> Vec<Row> {
+    eprintln!("{}", section.task.name());
     let mut rows = Vec::new();
-    for candidate in &plan.servers {
-        let row = measure_one(plan, candidate).map_err(|e| format!("{}: {e}", candidate.name))?;
-        eprintln!("  {:26} {:8.0} B  {:8.0} B", row.name, row.before, row.after);
-        rows.push(row);
+    for candidate in &section.servers {
+        let outcome = measure_one(plan, section, candidate).map_err(|error| error.to_string());
+        match &outcome {
+            Ok(Memory { before, after }) => {
+                eprintln!("  {:26} {before:8.0} B  {after:8.0} B", candidate.name);
+            }
+            Err(error) => eprintln!("  {:26} {error}", candidate.name),
+        }
+        rows.push(Row { name: candidate.name.clone(), outcome });
     }
-    Ok(report::idle_section(plan, &rows))
+    rows
 }
 
 /// Opened, used and closed beforehand, so that what a server needs once is not counted.
 const WARM_UP_COUNT: usize = 16;
 const SETTLE_TIME: Duration = Duration::from_millis(300);
 
-fn measure_one(plan: &Plan, candidate: &Candidate) -> Result<IdleRow> {
+fn measure_one(plan: &Plan, section: &Section, candidate: &Candidate) -> Result<Memory> {
     let scenario = Scenario {
         kind: Kind::Binary,
         payload_len: 125,
@@ -36,7 +55,7 @@ fn measure_one(plan: &Plan, candidate: &Candidate) -> Result<IdleRow> {
         in_flight: 1,
     };
     let server = Server::start(candidate, plan.cores.server)?;
-    let job = Job { addr: server.addr, speaks: candidate.speaks, scenario };
+    let job = Job { addr: server.addr, speaks: candidate.speaks, task: section.task, scenario };
     let mut worker = Worker::start(&job, plan.cores.load)?;
     worker.open(WARM_UP_COUNT)?;
     worker.each_in_turn()?;
@@ -47,7 +66,7 @@ fn measure_one(plan: &Plan, candidate: &Candidate) -> Result<IdleRow> {
     worker.each_in_turn()?;
     let used = settled(&server)?;
     let each = |now: u64| (now as f64 - at_first as f64) / plan.idle_count as f64;
-    Ok(IdleRow { name: candidate.name.clone(), before: each(opened), after: each(used) })
+    Ok(Memory { before: each(opened), after: each(used) })
 }
 
 fn settled(server: &Server) -> Result<u64> {

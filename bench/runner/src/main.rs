@@ -8,19 +8,22 @@
 mod accounting;
 mod catalog;
 mod cli;
-mod connection;
-mod echo;
 mod idle;
 mod load;
 mod machine;
+mod pairs;
+mod plan;
 mod report;
 mod scenario;
 mod server;
+mod setup;
 mod stats;
-mod traffic;
+mod task;
 mod worker;
 
-use std::{error, process::ExitCode};
+use std::{error, process::ExitCode, time::Instant};
+
+use crate::{plan::Plan, task::Task};
 
 /// What went wrong, in one sentence for the person at the terminal.
 type Error = Box<dyn error::Error>;
@@ -45,21 +48,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(plan: &cli::Plan) -> Result<()> {
-    catalog::build(&plan.servers)?;
-    if plan.echo {
-        let section = echo::measure(plan)?;
-        publish(plan, "echo", &section)?;
+fn measure(plan: &Plan) -> Result<()> {
+    let began = Instant::now();
+    setup::build(plan.sections.iter().flat_map(|section| &section.servers))?;
+    let mut failure_count = 0;
+    for section in &plan.sections {
+        let text = if section.task == Task::Idle {
+            let rows = idle::measure(plan, section);
+            failure_count += rows.iter().filter(|row| row.outcome.is_err()).count();
+            report::idle_section(plan, section, &rows)
+        } else {
+            let rows = pairs::measure(plan, section)?;
+            failure_count += rows.iter().filter(|row| row.outcome.is_err()).count();
+            report::paired_section(plan, section, &rows)
+        };
+        publish(plan, section.task.name(), &text)?;
     }
-    if plan.idle {
-        let section = idle::measure(plan)?;
-        publish(plan, "idle", &section)?;
+    eprintln!("all of it took {} s", began.elapsed().as_secs());
+    match failure_count {
+        0 => Ok(()),
+        count => {
+            Err(format!("{count} rows are of servers that failed; the report says how").into())
+        }
     }
-    Ok(())
 }
 
 /// Shows a finished section, and keeps it if the plan says so.
-fn publish(plan: &cli::Plan, name: &str, section: &str) -> Result<()> {
+fn publish(plan: &Plan, name: &str, section: &str) -> Result<()> {
     println!("\n{section}");
     if let Some(path) = &plan.write {
         report::replace_section(path, name, section)?;

@@ -2,76 +2,158 @@
 
 use std::{fmt::Write as _, fs, io, path::Path};
 
-use crate::{Result, cli::Plan, machine, scenario::Scenario, stats::Spread};
+use crate::{
+    Result, idle, machine,
+    pairs::{Figures, Row},
+    plan::{Plan, Section},
+    scenario::Scenario,
+    task::Task,
+};
 
-/// One server under one kind of work.
-pub(crate) struct EchoRow {
-    pub(crate) scenario: Scenario,
-    pub(crate) name: String,
-    pub(crate) nanos: Spread,
-    /// To the reference, of the pairs; the reference itself has none.
-    pub(crate) ratio: Option<Spread>,
-    pub(crate) messages_per_second: f64,
-    pub(crate) busy: f64,
-    pub(crate) user_share: Option<f64>,
-}
-
-/// One server with many idle connections: bytes for each of them.
-pub(crate) struct IdleRow {
-    pub(crate) name: String,
-    pub(crate) before: f64,
-    pub(crate) after: f64,
-}
-
-pub(crate) fn echo_section(plan: &Plan, rows: &[EchoRow]) -> String {
-    let reference = &plan.servers[plan.reference].name;
+pub(crate) fn paired_section(plan: &Plan, section: &Section, rows: &[Row]) -> String {
+    let words = Words::of(section.task);
     let mut out = format!(
-        "## Echo: server CPU time per message\n\n{}\n\
+        "## {}\n\n{}\n\
+         {}\n\
          Medians, quartiles in parentheses, of {} pairs of {} ms each. `user` is the part of the\n\
          CPU time spent outside the kernel, `busy` the part of the time the server's core worked.\n\n\
-         | work | server | ns per message | × {reference} | messages/s | busy | user |\n\
+         | work | server | ns per {piece} | × reference | {piece}s/s | busy | user |\n\
          |---|---|---:|---:|---:|---:|---:|\n",
+        words.title,
         machine::describe(plan.cores),
+        words.what,
         plan.pair_count,
         plan.slice.as_millis(),
+        piece = words.piece,
     );
     let mut scenario = None;
     for row in rows {
         let work =
             if scenario == Some(row.scenario) { String::new() } else { row.scenario.to_string() };
         scenario = Some(row.scenario);
-        let ratio = row.ratio.map_or("1".to_owned(), |ratio| {
-            format!("{:.2} ({:.2}–{:.2})", ratio.median, ratio.low, ratio.high)
-        });
-        let user = row.user_share.map_or(String::new(), |share| format!("{:.0} %", share * 100.0));
         // Writing to a string does not fail.
-        let _ = writeln!(
-            out,
-            "| {work} | {} | {:.0} ({:.0}–{:.0}) | {ratio} | {:.0} | {:.0} % | {user} |",
-            row.name,
-            row.nanos.median,
-            row.nanos.low,
-            row.nanos.high,
-            row.messages_per_second,
-            row.busy * 100.0,
-        );
+        let _ = match &row.outcome {
+            Ok(figures) => writeln!(out, "| {work} | {} | {} |", row.name, cells(figures)),
+            Err(error) => writeln!(out, "| {work} | {} | failed: {error} | | | | |", row.name),
+        };
+    }
+    out.push_str(&growth(rows));
+    out
+}
+
+fn cells(figures: &Figures) -> String {
+    let ratio = figures.ratio.map_or("1, the reference".to_owned(), |ratio| {
+        format!("{:.2} ({:.2}–{:.2})", ratio.median, ratio.low, ratio.high)
+    });
+    let user = figures.user_share.map_or(String::new(), |share| format!("{:.0} %", share * 100.0));
+    format!(
+        "{:.0} ({:.0}–{:.0}) | {ratio} | {:.0} | {:.0} % | {user}",
+        figures.nanos.median,
+        figures.nanos.low,
+        figures.nanos.high,
+        figures.pieces_per_second,
+        figures.busy * 100.0,
+    )
+}
+
+/// What a section says of its task.
+struct Words {
+    title: &'static str,
+    what: &'static str,
+    /// What the server's CPU time is divided by.
+    piece: &'static str,
+}
+
+impl Words {
+    fn of(task: Task) -> Self {
+        match task {
+            Task::Echo => Self {
+                title: "Echo: server CPU time per message",
+                what: "Every message comes back on the connection it came by.",
+                piece: "message",
+            },
+            Task::Idle => Self {
+                title: "Idle: memory per connection",
+                what: "Growth of the server's resident memory (RSS)",
+                piece: "connection",
+            },
+        }
+    }
+}
+
+/// How the cost of a piece of work grows with the number of connections, for the kinds of work that
+/// were measured at more than one number.
+fn growth(rows: &[Row]) -> String {
+    let kind = |scenario: &Scenario| (scenario.kind, scenario.payload_len, scenario.in_flight);
+    let mut out = String::new();
+    let mut done = Vec::new();
+    for row in rows {
+        if done.contains(&kind(&row.scenario)) {
+            continue;
+        }
+        done.push(kind(&row.scenario));
+        let relatives: Vec<&Row> =
+            rows.iter().filter(|other| kind(&other.scenario) == kind(&row.scenario)).collect();
+        let mut counts: Vec<usize> =
+            relatives.iter().map(|row| row.scenario.connection_count).collect();
+        counts.sort_unstable();
+        counts.dedup();
+        if counts.len() > 1 {
+            out.push_str(&growth_table(&row.scenario, &counts, &relatives));
+        }
     }
     out
 }
 
-pub(crate) fn idle_section(plan: &Plan, rows: &[IdleRow]) -> String {
+fn growth_table(one: &Scenario, counts: &[usize], rows: &[&Row]) -> String {
+    let mut out =
+        format!("\n### Growth of {} with the connections, in ns\n\n| server |", one.work());
+    for count in counts {
+        let _ = write!(out, " {count} |");
+    }
+    let _ = writeln!(out, "\n|---|{}", "---:|".repeat(counts.len()));
+    let mut names: Vec<&str> = Vec::new();
+    for row in rows {
+        if !names.contains(&row.name.as_str()) {
+            names.push(&row.name);
+        }
+    }
+    for name in names {
+        let _ = write!(out, "| {name} |");
+        for &count in counts {
+            let nanos = rows
+                .iter()
+                .find(|row| row.name == name && row.scenario.connection_count == count)
+                .and_then(|row| row.outcome.as_ref().ok())
+                .map_or("–".to_owned(), |figures| format!("{:.0}", figures.nanos.median));
+            let _ = write!(out, " {nanos} |");
+        }
+        out.push('\n');
+    }
+    out
+}
+
+pub(crate) fn idle_section(plan: &Plan, section: &Section, rows: &[idle::Row]) -> String {
+    let words = Words::of(section.task);
     let mut out = format!(
-        "## Idle: memory per connection\n\n{}\n\
-         Growth of the server's resident memory (RSS) over {} open connections, divided by their\n\
+        "## {}\n\n{}\n\
+         {} over {} open connections, divided by their\n\
          number: before any message, and after one of 125 bytes was echoed on each. The kernel's\n\
          socket memory is not part of it.\n\n\
          | server | bytes before a message | bytes after one |\n\
          |---|---:|---:|\n",
+        words.title,
         machine::describe(plan.cores),
+        words.what,
         plan.idle_count,
     );
     for row in rows {
-        let _ = writeln!(out, "| {} | {:.0} | {:.0} |", row.name, row.before, row.after);
+        let _ = match &row.outcome {
+            Ok(memory) => {
+                writeln!(out, "| {} | {:.0} | {:.0} |", row.name, memory.before, memory.after)
+            }
+            Err(error) => writeln!(out, "| {} | failed: {error} | |", row.name),
+        };
     }
     out
 }
@@ -104,6 +186,36 @@ fn with_section(text: &str, name: &str, section: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Spread;
+
+    fn row(scenario: &str, name: &str, nanos: Option<f64>) -> Row {
+        let outcome = nanos.ok_or("out".to_owned()).map(|nanos| Figures {
+            nanos: Spread { low: nanos, median: nanos, high: nanos },
+            ratio: None,
+            pieces_per_second: 1.0,
+            busy: 1.0,
+            user_share: None,
+        });
+        Row { scenario: scenario.parse().unwrap(), name: name.to_owned(), outcome }
+    }
+
+    #[test]
+    fn growth_is_told_where_the_connections_differ_and_nothing_else() {
+        let rows = [
+            row("125x100x1", "a", Some(10.0)),
+            row("125x100x1", "b", Some(20.0)),
+            row("1KiBx100x1", "a", Some(1.0)),
+            row("125x1000x16", "a", Some(1.0)),
+            row("125x1000x1", "a", Some(11.0)),
+            row("125x1000x1", "b", None),
+        ];
+        assert_eq!(
+            growth(&rows),
+            "\n### Growth of 125 bytes, 1 in flight with the connections, in ns\n\n\
+             | server | 100 | 1000 |\n|---|---:|---:|\n| a | 10 | 11 |\n| b | 20 | – |\n"
+        );
+        assert_eq!(growth(&rows[..4]), "");
+    }
 
     #[test]
     fn a_section_is_replaced_where_it_stands() {

@@ -24,6 +24,34 @@ pub(crate) enum Kind {
 /// Keeps the precomputed bytes of one scenario within reason.
 const WINDOW_LEN_MAX: usize = 64 << 20;
 
+impl Scenario {
+    /// What it is without its connections, for people.
+    pub(crate) fn work(&self) -> String {
+        let kind = if self.kind == Kind::Text { " of text" } else { "" };
+        let (number, unit) = len_in_units(self.payload_len);
+        let unit = if unit.is_empty() { "bytes" } else { unit };
+        format!("{number} {unit}{kind}, {} in flight", self.in_flight)
+    }
+
+    /// All combinations of a scenario in which places may be lists:
+    /// `20,125x1,100,1000x1` is six scenarios.
+    pub(crate) fn parse_all(text: &str) -> Result<Vec<Self>, Error> {
+        let (prefix, rest) = match text.split_once(':') {
+            Some((prefix, rest)) => (format!("{prefix}:"), rest),
+            None => (String::new(), text),
+        };
+        let mut texts = vec![prefix];
+        for (place, choices) in rest.split('x').enumerate() {
+            let between = if place > 0 { "x" } else { "" };
+            texts = texts
+                .iter()
+                .flat_map(|text| choices.split(',').map(move |one| format!("{text}{between}{one}")))
+                .collect();
+        }
+        texts.iter().map(|text| text.parse()).collect()
+    }
+}
+
 impl FromStr for Scenario {
     type Err = Error;
 
@@ -70,17 +98,21 @@ fn parse_len(text: &str) -> Option<usize> {
     digits.parse::<usize>().ok()?.checked_mul(unit)
 }
 
+fn len_in_units(len: usize) -> (usize, &'static str) {
+    match len {
+        len if len > 0 && len % (1 << 20) == 0 => (len >> 20, "MiB"),
+        len if len > 0 && len % (1 << 10) == 0 => (len >> 10, "KiB"),
+        len => (len, ""),
+    }
+}
+
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.kind == Kind::Text {
             f.write_str("text:")?;
         }
-        match self.payload_len {
-            len if len > 0 && len % (1 << 20) == 0 => write!(f, "{}MiB", len >> 20)?,
-            len if len > 0 && len % (1 << 10) == 0 => write!(f, "{}KiB", len >> 10)?,
-            len => write!(f, "{len}")?,
-        }
-        write!(f, "x{}x{}", self.connection_count, self.in_flight)
+        let (number, unit) = len_in_units(self.payload_len);
+        write!(f, "{number}{unit}x{}x{}", self.connection_count, self.in_flight)
     }
 }
 
@@ -92,6 +124,22 @@ mod tests {
     fn what_is_shown_is_what_was_parsed() {
         for text in ["125x100x1", "text:1KiBx100x16", "1MiBx10x1", "0x1x1"] {
             assert_eq!(text.parse::<Scenario>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn lists_are_all_their_combinations() {
+        let cases: &[(&str, &[&str])] = &[
+            ("125x100x1", &["125x100x1"]),
+            ("text:1KiBx1,10x16", &["text:1KiBx1x16", "text:1KiBx10x16"]),
+            ("1,2x3,4x1", &["1x3x1", "1x4x1", "2x3x1", "2x4x1"]),
+        ];
+        for (text, expected) in cases {
+            let all = Scenario::parse_all(text).unwrap();
+            assert_eq!(all.iter().map(Scenario::to_string).collect::<Vec<_>>(), *expected);
+        }
+        for text in ["", ",1x1x1", "1x1,0x1", "1x1"] {
+            assert!(Scenario::parse_all(text).is_err(), "{text}");
         }
     }
 

@@ -8,9 +8,8 @@ use std::{
 
 use crate::{
     Result,
-    load::{Done, Job},
+    load::{Done, Job, traffic::Speaks},
     machine::{self, Core},
-    traffic::Speaks,
 };
 
 /// Ended when dropped.
@@ -29,7 +28,13 @@ impl Worker {
         };
         let mut command = Command::new(std::env::current_exe()?);
         command
-            .args(["worker", &job.addr.to_string(), speaks, &job.scenario.to_string()])
+            .args([
+                "worker",
+                &job.addr.to_string(),
+                speaks,
+                job.task.name(),
+                &job.scenario.to_string(),
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = machine::spawn_on(core, &mut command)?;
@@ -49,7 +54,7 @@ impl Worker {
         self.order("close").map(drop)
     }
 
-    /// Keeps every window in flight for `duration`.
+    /// Keeps the server at work for `duration`.
     pub(crate) fn run(&mut self, duration: Duration) -> Result<Done> {
         self.order(&format!("run {}", duration.as_millis()))
     }
@@ -66,8 +71,8 @@ impl Worker {
         self.answers.read_line(&mut answer)?;
         let mut words = answer.split_whitespace();
         match (words.next(), words.next(), words.next()) {
-            (Some("done"), Some(messages), Some(nanos)) => Ok(Done {
-                message_count: messages.parse()?,
+            (Some("done"), Some(pieces), Some(nanos)) => Ok(Done {
+                piece_count: pieces.parse()?,
                 elapsed: Duration::from_nanos(nanos.parse()?),
             }),
             (None, ..) => Err("the load process ended".into()),

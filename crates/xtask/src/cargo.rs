@@ -42,6 +42,10 @@ pub(crate) fn checks() -> Lane {
             desk.line("cargo test --manifest-path fuzz/Cargo.toml", 20 * MINUTES)?;
             Ok(counted(desk))
         }),
+        Step::new("bench tests", |desk| {
+            desk.line("cargo test --manifest-path bench/Cargo.toml", 20 * MINUTES)?;
+            Ok(counted(desk))
+        }),
         Step::new("docs", |desk| {
             let mut command = desk.words("cargo doc --workspace --no-deps --all-features");
             command.env("RUSTDOCFLAGS", "-D warnings");

@@ -7,10 +7,8 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    Result,
-    traffic::{Speaks, Traffic},
-};
+use super::traffic::{Speaks, Traffic};
+use crate::Result;
 
 /// Where a connection stands in its window.
 pub(crate) struct Connection {

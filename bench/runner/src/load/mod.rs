@@ -1,0 +1,75 @@
+//! The load of one server: an epoll loop over its connections, in a process of its own, told what
+//! to do by lines on standard input. A process has its own file descriptor limit, and sleeps
+//! while another server is measured.
+
+mod connection;
+mod echo;
+mod sockets;
+pub(crate) mod traffic;
+
+use std::{
+    io::{self, BufRead, Write},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use crate::{Result, load::traffic::Speaks, scenario::Scenario, task::Task};
+
+/// What one load process is for.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) addr: SocketAddr,
+    pub(crate) speaks: Speaks,
+    pub(crate) task: Task,
+    pub(crate) scenario: Scenario,
+}
+
+/// Obeys standard input until it ends. Each line is answered by one line.
+pub(crate) fn serve(job: &Job) -> Result<()> {
+    let mut load: Box<dyn Load + '_> = match job.task {
+        Task::Echo | Task::Idle => Box::new(echo::Echo::new(job)?),
+    };
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let mut words = line.split_whitespace();
+        let answer = match (words.next(), words.next().map(str::parse::<u64>)) {
+            (Some("open"), Some(Ok(count))) => load.open(usize::try_from(count)?),
+            (Some("close"), None) => load.close(),
+            (Some("run"), Some(Ok(millis))) => load.run(Duration::from_millis(millis)),
+            (Some("each"), None) => load.each_in_turn(),
+            _ => Err(format!("`{line}` is not an order").into()),
+        };
+        let mut out = io::stdout().lock();
+        match answer {
+            Ok(done) => {
+                writeln!(out, "done {} {}", done.piece_count, done.elapsed.as_nanos())?;
+            }
+            Err(error) => writeln!(out, "error {error}")?,
+        }
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// One kind of load.
+trait Load {
+    /// Opens so many more connections.
+    fn open(&mut self, count: usize) -> Result<Done>;
+
+    /// Ends all connections.
+    fn close(&mut self) -> Result<Done>;
+
+    /// Keeps the server at work for `duration`, and lets it finish what it has begun.
+    fn run(&mut self, duration: Duration) -> Result<Done>;
+
+    /// One window on each connection, one connection after the other.
+    fn each_in_turn(&mut self) -> Result<Done>;
+}
+
+/// What was measured on the load's side.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Done {
+    /// Messages echoed, or whatever else the work consists of.
+    pub(crate) piece_count: u64,
+    pub(crate) elapsed: Duration,
+}

@@ -1,0 +1,72 @@
+//! The kinds of work that servers are measured at. Each is a section of the report.
+
+use crate::scenario::Scenario;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// What was sent comes back, on the same connection.
+    Echo,
+    /// Connections that say nothing, before their first message and after it.
+    Idle,
+}
+
+impl Task {
+    /// In the order in which they are measured and reported.
+    pub(crate) const ALL: &[Self] = &[Self::Echo, Self::Idle];
+
+    /// The task's name on the command line, and of its section in a report.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Idle => "idle",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|task| task.name() == name)
+    }
+
+    /// What a server is started for: one that idles is one that would echo.
+    pub(crate) const fn served_as(self) -> Self {
+        match self {
+            Self::Echo | Self::Idle => Self::Echo,
+        }
+    }
+
+    /// What is measured where nobody asked for a scenario: the cells for which the project has
+    /// aims, and one for each question beside them. The whole product of sizes, connections and
+    /// messages in flight would take hours.
+    pub(crate) const fn scenarios(self) -> &'static [&'static str] {
+        match self {
+            Self::Echo => &[
+                "20x100x1",
+                "125x1x1",
+                "125x100x1",
+                "text:125x100x1",
+                "125x1000x1",
+                "125x10000x1",
+                "1KiBx100x1",
+                "16KiBx100x1",
+                "20x100x16",
+                "125x100x16",
+                "text:1KiBx100x16",
+                "256KiBx10x1",
+                "1MiBx10x1",
+            ],
+            Self::Idle => &[],
+        }
+    }
+
+    /// The servers that ratios of `scenario` are to, the best first: one that is absent gives its
+    /// place to the next.
+    pub(crate) const fn references(self, scenario: &Scenario) -> &'static [&'static str] {
+        match self {
+            // The raw loop is no limit for messages that outgrow its buffer and the socket's: it
+            // sends the beginning before the end has come, and is woken for every piece.
+            Self::Echo if scenario.payload_len > LARGE_LEN => &["tokio-websockets", "raw-epoll"],
+            Self::Echo | Self::Idle => &["raw-epoll"],
+        }
+    }
+}
+
+const LARGE_LEN: usize = 128 << 10;
