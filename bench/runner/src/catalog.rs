@@ -27,17 +27,25 @@ const PEERS: &str = "tidewire-bench-peers";
 const OURS: &str = "tidewire-bench-ours";
 
 const ECHO: &[Task] = &[Task::Echo];
+const FANOUT: &[Task] = &[Task::Fanout];
+/// Those whose opening handshake is their own: for the others here, the load's word is believed.
+const ECHO_AND_HANDSHAKES: &[Task] = &[Task::Echo, Task::Handshakes];
 
 /// In the order in which they appear in a report.
 const KNOWN: &[Row] = &[
-    ("raw-epoll", PEERS, "raw_epoll", &[], ECHO),
-    ("raw-tokio", PEERS, "raw_tokio", &[], ECHO),
+    ("raw-epoll", PEERS, "raw_epoll", &[], ECHO_AND_HANDSHAKES),
+    ("raw-send-epoll", PEERS, "raw_send_epoll", &[], FANOUT),
+    ("raw-send-epoll-each", PEERS, "raw_send_epoll", &["each"], FANOUT),
+    ("raw-tokio", PEERS, "raw_tokio", &[], ECHO_AND_HANDSHAKES),
     ("proto-epoll", OURS, "proto_epoll", &[], ECHO),
-    ("tidewire", OURS, "tidewire_echo", &[], ECHO),
-    ("tokio-tungstenite", PEERS, "peer_tokio_tungstenite", &[], ECHO),
+    ("tidewire", OURS, "tidewire_echo", &[], ECHO_AND_HANDSHAKES),
+    ("tidewire", OURS, "tidewire_broadcast", &[], FANOUT),
+    ("tokio-tungstenite", PEERS, "peer_tokio_tungstenite", &[], ECHO_AND_HANDSHAKES),
+    ("tokio-tungstenite", PEERS, "broadcast_tokio_tungstenite", &[], FANOUT),
     ("tokio-tungstenite-tuned", PEERS, "peer_tokio_tungstenite", &["tuned"], ECHO),
     ("fastwebsockets", PEERS, "peer_fastwebsockets", &[], ECHO),
-    ("tokio-websockets", PEERS, "peer_tokio_websockets", &[], ECHO),
+    ("fastwebsockets", PEERS, "broadcast_fastwebsockets", &[], FANOUT),
+    ("tokio-websockets", PEERS, "peer_tokio_websockets", &[], ECHO_AND_HANDSHAKES),
     ("yawc", PEERS, "peer_yawc", &[], ECHO),
     ("yawc-batched", PEERS, "peer_yawc", &["batched"], ECHO),
     ("sockudo-ws", PEERS, "peer_sockudo_ws", &[], ECHO),
@@ -45,7 +53,7 @@ const KNOWN: &[Row] = &[
 ];
 
 /// The servers that know no protocol.
-const RAW: &[&str] = &["raw-epoll", "raw-tokio"];
+const RAW: &[&str] = &["raw-epoll", "raw-tokio", "raw-send-epoll", "raw-send-epoll-each"];
 
 impl Candidate {
     /// All servers of this workspace that can do `task`.

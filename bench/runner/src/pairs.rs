@@ -19,6 +19,8 @@ use crate::{
 pub(crate) struct Row {
     pub(crate) scenario: Scenario,
     pub(crate) name: String,
+    /// Whether the ratios of the others are to this one.
+    pub(crate) is_reference: bool,
     /// What was measured, or what the server did wrong.
     pub(crate) outcome: Result<Figures, String>,
 }
@@ -27,7 +29,8 @@ pub(crate) struct Row {
 pub(crate) struct Figures {
     /// CPU time of the server for each piece of work.
     pub(crate) nanos: Spread,
-    /// To the reference, of the pairs; the reference itself has none.
+    /// To the reference, of the pairs. The reference itself has none, and nobody has where it
+    /// failed.
     pub(crate) ratio: Option<Spread>,
     pub(crate) pieces_per_second: f64,
     /// The server's CPU time in proportion to the time that passed.
@@ -44,8 +47,9 @@ pub(crate) fn measure(plan: &Plan, section: &Section) -> Result<Vec<Row>> {
         for row in measure_scenario(plan, section, scenario)? {
             match &row.outcome {
                 Ok(figures) => {
-                    let ratio = figures.ratio.map_or(1.0, |ratio| ratio.median);
-                    eprintln!("  {:26} {:10.0} ns  x {ratio:.3}", row.name, figures.nanos.median);
+                    let ratio = figures.ratio.map(|ratio| format!("  x {:.3}", ratio.median));
+                    let ratio = ratio.unwrap_or_default();
+                    eprintln!("  {:26} {:10.0} ns{ratio}", row.name, figures.nanos.median);
                 }
                 Err(error) => eprintln!("  {:26} {error}", row.name),
             }
@@ -74,7 +78,8 @@ fn measure_scenario(plan: &Plan, section: &Section, scenario: &Scenario) -> Resu
         eprint!("\r  pair {} of {}", pair + 1, plan.pair_count);
     }
     eprintln!();
-    Ok(entries.into_iter().map(|entry| entry.into_row(*scenario)).collect())
+    let row = |(index, entry): (usize, Entry)| entry.into_row(*scenario, index == reference);
+    Ok(entries.into_iter().enumerate().map(row).collect())
 }
 
 /// A B, then B A: a drift of the machine favours neither.
@@ -141,7 +146,7 @@ impl Entry {
         }
     }
 
-    fn into_row(self, scenario: Scenario) -> Row {
+    fn into_row(self, scenario: Scenario, is_reference: bool) -> Row {
         let outcome = self.side.and_then(|side| {
             let spread = |of: fn(&Sample) -> f64| {
                 Spread::of(self.samples.iter().map(of)).ok_or("not measured: the reference failed")
@@ -154,7 +159,7 @@ impl Entry {
                 user_share: side.user_share(),
             })
         });
-        Row { scenario, name: self.name, outcome }
+        Row { scenario, name: self.name, is_reference, outcome }
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn paired_section(plan: &Plan, section: &Section, rows: &[Row]) -> St
          {}\n\
          Medians, quartiles in parentheses, of {} pairs of {} ms each. `user` is the part of the\n\
          CPU time spent outside the kernel, `busy` the part of the time the server's core worked.\n\n\
-         | work | server | ns per {piece} | × reference | {piece}s/s | busy | user |\n\
+         | work | server | ns per {piece} | × reference | {pieces}/s | busy | user |\n\
          |---|---|---:|---:|---:|---:|---:|\n",
         words.title,
         machine::describe(plan.cores),
@@ -25,6 +25,7 @@ pub(crate) fn paired_section(plan: &Plan, section: &Section, rows: &[Row]) -> St
         plan.pair_count,
         plan.slice.as_millis(),
         piece = words.piece,
+        pieces = words.pieces,
     );
     let mut scenario = None;
     for row in rows {
@@ -33,7 +34,7 @@ pub(crate) fn paired_section(plan: &Plan, section: &Section, rows: &[Row]) -> St
         scenario = Some(row.scenario);
         // Writing to a string does not fail.
         let _ = match &row.outcome {
-            Ok(figures) => writeln!(out, "| {work} | {} | {} |", row.name, cells(figures)),
+            Ok(figures) => writeln!(out, "| {work} | {} | {} |", row.name, cells(row, figures)),
             Err(error) => writeln!(out, "| {work} | {} | failed: {error} | | | | |", row.name),
         };
     }
@@ -41,10 +42,12 @@ pub(crate) fn paired_section(plan: &Plan, section: &Section, rows: &[Row]) -> St
     out
 }
 
-fn cells(figures: &Figures) -> String {
-    let ratio = figures.ratio.map_or("1, the reference".to_owned(), |ratio| {
-        format!("{:.2} ({:.2}–{:.2})", ratio.median, ratio.low, ratio.high)
-    });
+fn cells(row: &Row, figures: &Figures) -> String {
+    let ratio = match figures.ratio {
+        Some(ratio) => format!("{:.2} ({:.2}–{:.2})", ratio.median, ratio.low, ratio.high),
+        None if row.is_reference => "1, the reference".to_owned(),
+        None => "–".to_owned(),
+    };
     let user = figures.user_share.map_or(String::new(), |share| format!("{:.0} %", share * 100.0));
     format!(
         "{:.0} ({:.0}–{:.0}) | {ratio} | {:.0} | {:.0} % | {user}",
@@ -62,6 +65,7 @@ struct Words {
     what: &'static str,
     /// What the server's CPU time is divided by.
     piece: &'static str,
+    pieces: &'static str,
 }
 
 impl Words {
@@ -71,11 +75,27 @@ impl Words {
                 title: "Echo: server CPU time per message",
                 what: "Every message comes back on the connection it came by.",
                 piece: "message",
+                pieces: "messages",
+            },
+            Task::Fanout => Self {
+                title: "Fan-out: server CPU time per delivery",
+                what: "One connection publishes, the server sends to every connection. The work is\n\
+                       named SIZExRECEIVERSxBURST: so many messages are published in one write.",
+                piece: "delivery",
+                pieces: "deliveries",
+            },
+            Task::Handshakes => Self {
+                title: "Handshakes: server CPU time per connection",
+                what: "Connect, upgrade, a Close each way, end. The second number of the work is how\n\
+                       many are under way at once; there are no messages.",
+                piece: "handshake",
+                pieces: "handshakes",
             },
             Task::Idle => Self {
                 title: "Idle: memory per connection",
                 what: "Growth of the server's resident memory (RSS)",
                 piece: "connection",
+                pieces: "connections",
             },
         }
     }
@@ -196,7 +216,12 @@ mod tests {
             busy: 1.0,
             user_share: None,
         });
-        Row { scenario: scenario.parse().unwrap(), name: name.to_owned(), outcome }
+        Row {
+            scenario: scenario.parse().unwrap(),
+            name: name.to_owned(),
+            is_reference: false,
+            outcome,
+        }
     }
 
     #[test]

@@ -6,18 +6,24 @@ use crate::scenario::Scenario;
 pub(crate) enum Task {
     /// What was sent comes back, on the same connection.
     Echo,
+    /// What one connection sends comes to all of them, its own included.
+    Fanout,
+    /// Connect, upgrade, close.
+    Handshakes,
     /// Connections that say nothing, before their first message and after it.
     Idle,
 }
 
 impl Task {
     /// In the order in which they are measured and reported.
-    pub(crate) const ALL: &[Self] = &[Self::Echo, Self::Idle];
+    pub(crate) const ALL: &[Self] = &[Self::Echo, Self::Fanout, Self::Handshakes, Self::Idle];
 
     /// The task's name on the command line, and of its section in a report.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Echo => "echo",
+            Self::Fanout => "fanout",
+            Self::Handshakes => "handshakes",
             Self::Idle => "idle",
         }
     }
@@ -30,6 +36,7 @@ impl Task {
     pub(crate) const fn served_as(self) -> Self {
         match self {
             Self::Echo | Self::Idle => Self::Echo,
+            Self::Fanout | Self::Handshakes => self,
         }
     }
 
@@ -53,6 +60,8 @@ impl Task {
                 "256KiBx10x1",
                 "1MiBx10x1",
             ],
+            Self::Fanout => &["125x100x1", "125x1000x1", "125x10000x1", "125x1000x16"],
+            Self::Handshakes => &["0x100x1"],
             Self::Idle => &[],
         }
     }
@@ -64,7 +73,8 @@ impl Task {
             // The raw loop is no limit for messages that outgrow its buffer and the socket's: it
             // sends the beginning before the end has come, and is woken for every piece.
             Self::Echo if scenario.payload_len > LARGE_LEN => &["tokio-websockets", "raw-epoll"],
-            Self::Echo | Self::Idle => &["raw-epoll"],
+            Self::Echo | Self::Handshakes | Self::Idle => &["raw-epoll"],
+            Self::Fanout => &["raw-send-epoll"],
         }
     }
 }

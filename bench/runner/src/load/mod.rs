@@ -4,6 +4,10 @@
 
 mod connection;
 mod echo;
+mod fanout;
+mod handshakes;
+mod opening;
+mod poll;
 mod sockets;
 pub(crate) mod traffic;
 
@@ -28,6 +32,8 @@ pub(crate) struct Job {
 pub(crate) fn serve(job: &Job) -> Result<()> {
     let mut load: Box<dyn Load + '_> = match job.task {
         Task::Echo | Task::Idle => Box::new(echo::Echo::new(job)?),
+        Task::Fanout => Box::new(fanout::Fanout::new(job)?),
+        Task::Handshakes => Box::new(handshakes::Handshakes::new(job)?),
     };
     for line in io::stdin().lock().lines() {
         let line = line?;

@@ -1,16 +1,11 @@
-//! Connections under epoll.
+//! Connections that stay open, under epoll.
 
-use rustix::{
-    event::{
-        Timespec,
-        epoll::{self, EventData, EventFlags},
-    },
-    fd::OwnedFd,
-};
+use rustix::event::epoll::EventFlags;
 
 use super::{
     Job,
     connection::{Connection, Progress},
+    poll::Poll,
     traffic::Traffic,
 };
 use crate::Result;
@@ -18,26 +13,21 @@ use crate::Result;
 /// All connections of one load.
 pub(super) struct Sockets {
     pub(super) traffic: Traffic,
-    epoll: OwnedFd,
+    poll: Poll,
     connections: Vec<Connection>,
     buffer: Vec<u8>,
-    events: Vec<epoll::Event>,
 }
 
 /// As much as a large message's socket buffer is likely to hold.
 const READ_LEN_MAX: usize = 256 << 10;
-const EVENT_COUNT_MAX: usize = 1024;
-/// A server that sends nothing for so long has lost something.
-const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
 impl Sockets {
     pub(super) fn new(job: &Job) -> Result<Self> {
         Ok(Self {
-            traffic: Traffic::new(&job.scenario, job.speaks),
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            traffic: Traffic::new(&job.scenario, job.speaks, job.task),
+            poll: Poll::new()?,
             connections: Vec::new(),
             buffer: vec![0; READ_LEN_MAX],
-            events: Vec::with_capacity(EVENT_COUNT_MAX),
         })
     }
 
@@ -52,7 +42,7 @@ impl Sockets {
             let start = self.traffic.start_of(number);
             let connection = Connection::open(job.addr, job.speaks, start)
                 .map_err(|error| format!("connection {number}: {error}"))?;
-            epoll::add(&self.epoll, &connection, token(number), EventFlags::IN)?;
+            self.poll.add(&connection, number, EventFlags::IN)?;
             self.connections.push(connection);
         }
         Ok(())
@@ -64,18 +54,27 @@ impl Sockets {
 
     /// Waits for something to happen, and answers with the number of events.
     pub(super) fn wait(&mut self) -> Result<usize> {
-        self.events.clear();
-        let spare = rustix::buffer::spare_capacity(&mut self.events);
-        match epoll::wait(&self.epoll, spare, Some(&PATIENCE)) {
-            Ok(0) => Err("the server has not answered for ten seconds".into()),
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(self.events.len()),
-            Err(error) => Err(error.into()),
-        }
+        self.poll.wait()
     }
 
     /// Begins the next window of a connection.
     pub(super) fn begin(&mut self, number: usize) -> Result<Progress> {
         let progress = self.connections[number].begin(&self.traffic)?;
+        self.listen_if_unsent(number, progress)
+    }
+
+    /// Begins the window at `first`.
+    pub(super) fn begin_at(&mut self, number: usize, first: usize) -> Result<Progress> {
+        let progress = self.connections[number].begin_at(&self.traffic, first)?;
+        self.listen_if_unsent(number, progress)
+    }
+
+    /// From now on the window at `first` must come to a connection that does not send it.
+    pub(super) fn expect(&mut self, number: usize, first: usize) {
+        self.connections[number].expect(&self.traffic, first);
+    }
+
+    fn listen_if_unsent(&self, number: usize, progress: Progress) -> Result<Progress> {
         if progress == Progress::Unsent {
             self.listen(number, EventFlags::IN | EventFlags::OUT)?;
         }
@@ -84,7 +83,7 @@ impl Sockets {
 
     /// Does what an event asks for, and answers with whose it was.
     pub(super) fn turn(&mut self, event: usize) -> Result<(usize, Progress)> {
-        let (number, flags) = (self.events[event].data.u64() as usize, self.events[event].flags);
+        let (number, flags) = self.poll.event(event);
         let mut progress = Progress::Waiting;
         if flags.contains(EventFlags::OUT) {
             progress = self.connections[number].write(&self.traffic)?;
@@ -99,10 +98,6 @@ impl Sockets {
     }
 
     fn listen(&self, number: usize, flags: EventFlags) -> Result<()> {
-        Ok(epoll::modify(&self.epoll, &self.connections[number], token(number), flags)?)
+        self.poll.modify(&self.connections[number], number, flags)
     }
-}
-
-fn token(number: usize) -> EventData {
-    EventData::new_u64(number as u64)
 }

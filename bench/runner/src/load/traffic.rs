@@ -1,6 +1,9 @@
 //! The bytes of one scenario, computed once: what each connection sends, and what must come back.
 
-use crate::scenario::{Kind, Scenario};
+use crate::{
+    scenario::{Kind, Scenario},
+    task::Task,
+};
 
 /// What a server does with what it receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,7 @@ pub(crate) struct Traffic {
 
 /// Frames of equal length, the whole ring twice in a row: any window of up to one round is one
 /// slice.
+#[derive(Clone)]
 struct Ring {
     bytes: Vec<u8>,
     frame_len: usize,
@@ -50,7 +54,7 @@ const FRAME_COUNT: usize = 16;
 const RING_LEN_MAX: usize = 512 << 10;
 
 impl Traffic {
-    pub(crate) fn new(scenario: &Scenario, speaks: Speaks) -> Self {
+    pub(crate) fn new(scenario: &Scenario, speaks: Speaks, task: Task) -> Self {
         let many = RING_LEN_MAX / scenario.payload_len.max(1);
         let frame_count = FRAME_COUNT.min(many).max(2).max(scenario.in_flight);
         let mut random = Random(0x9E37_79B9_7F4A_7C15);
@@ -67,10 +71,13 @@ impl Traffic {
             masked.push(frame(scenario.kind, Some(key), &payload));
             plain.push(frame(scenario.kind, None, &payload));
         }
-        let sent = Ring::new(masked.into_iter());
-        let returned = match speaks {
-            Speaks::WebSocket => Ring::new(plain.into_iter()),
-            Speaks::Raw => Ring { bytes: sent.bytes.clone(), frame_len: sent.frame_len },
+        let (masked, plain) = (Ring::new(masked.into_iter()), Ring::new(plain.into_iter()));
+        let (sent, returned) = match (speaks, task) {
+            (Speaks::WebSocket, _) => (masked, plain),
+            // What a publisher sends is little beside what is delivered, and that shall be what
+            // a WebSocket server delivers.
+            (Speaks::Raw, Task::Fanout) => (plain.clone(), plain),
+            (Speaks::Raw, _) => (masked.clone(), masked),
         };
         Self { sent, returned, in_flight: scenario.in_flight, frame_count }
     }
@@ -154,7 +161,7 @@ mod tests {
     use super::*;
 
     fn traffic(scenario: &str, speaks: Speaks) -> Traffic {
-        Traffic::new(&scenario.parse().unwrap(), speaks)
+        Traffic::new(&scenario.parse().unwrap(), speaks, Task::Echo)
     }
 
     #[test]
@@ -196,6 +203,15 @@ mod tests {
     fn raw_traffic_comes_back_as_it_was() {
         let traffic = traffic("1KiBx1x2", Speaks::Raw);
         assert_eq!(traffic.sent(1), traffic.returned(1));
+    }
+
+    #[test]
+    fn raw_deliveries_are_what_a_websocket_server_delivers() {
+        let scenario = "1KiBx1x2".parse().unwrap();
+        let raw = Traffic::new(&scenario, Speaks::Raw, Task::Fanout);
+        let ws = Traffic::new(&scenario, Speaks::WebSocket, Task::Fanout);
+        assert_eq!(raw.sent(1), ws.returned(1));
+        assert_eq!(raw.returned(1), ws.returned(1));
     }
 
     #[test]
