@@ -4,7 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 use crate::{
-    buffer::BufferPool,
+    buffer_pool::BufferPool,
     outbox::{Queue, QueuePool},
     time::Timestamp,
 };

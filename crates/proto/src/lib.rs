@@ -68,6 +68,7 @@ extern crate alloc;
 
 mod assembly;
 mod buffer;
+mod buffer_pool;
 mod close;
 mod closing;
 #[cfg(feature = "deflate")]
@@ -97,7 +98,8 @@ mod token;
 pub mod uri;
 mod utf8;
 
-pub use buffer::{BufferPool, MessageBuf};
+pub use buffer::MessageBuf;
+pub use buffer_pool::BufferPool;
 pub use close::{CloseCode, CloseFrame, CloseReason};
 pub use closing::{Failure, Initiator, Outcome, ReadyState, TimeoutKind, Transport};
 pub use connection::{Config, Connection};
