@@ -28,7 +28,8 @@ pub trait MaskSource: Send {
 pub struct Context {
     /// The time of this turn; the driver moves it on.
     pub now: Timestamp,
-    /// Buffers between two uses.
+    /// Buffers between two uses. A driver that sends on what it received, and has many large
+    /// messages under way, puts a larger pool here and [trims](BufferPool::trim) it.
     pub buffers: BufferPool,
     /// Compressors and inflaters, between two uses or still knowing what a connection sent.
     #[cfg(feature = "deflate")]

@@ -38,6 +38,9 @@ const BUFFER_LEN: usize = (64 << 10) + 64;
 /// Message buffers that wait for their next use: enough for a hundred large messages under way.
 const UNUSED_LEN_MAX: usize = 64 << 20;
 
+/// What was not used for so long goes back to the allocator.
+const TRIM_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Deadlines of all connections are looked at this often: pings and timeouts need no more, and a
 /// connection needs no entry in any timer.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -54,6 +57,7 @@ struct Server {
     cx: Context,
     origin: Instant,
     swept_at: Instant,
+    trimmed_at: Instant,
     buffer: Vec<u8>,
     /// The slab: a connection's index is its epoll token.
     connections: Vec<Option<Connection>>,
@@ -78,6 +82,7 @@ impl Server {
             cx,
             origin,
             swept_at: origin,
+            trimmed_at: origin,
             buffer: vec![0; BUFFER_LEN],
             connections: Vec::new(),
             free: Vec::new(),
@@ -90,7 +95,7 @@ impl Server {
         loop {
             events.clear();
             // Without connections there is no deadline.
-            let idle = self.free.len() == self.connections.len();
+            let idle = self.free.len() == self.connections.len() && self.cx.buffers.held_len() == 0;
             let timeout = (!idle).then_some(&patience);
             match epoll::wait(&self.epoll, spare_capacity(&mut events), timeout) {
                 Ok(_) | Err(Errno::INTR) => {}
@@ -108,6 +113,10 @@ impl Server {
             if now.duration_since(self.swept_at) >= SWEEP_INTERVAL {
                 self.swept_at = now;
                 self.sweep()?;
+            }
+            if now.duration_since(self.trimmed_at) >= TRIM_INTERVAL {
+                self.trimmed_at = now;
+                self.cx.buffers.trim();
             }
         }
     }
