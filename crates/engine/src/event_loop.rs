@@ -82,6 +82,7 @@ impl<H: Handler> EventLoop<H> {
     /// Turns until the engine stops.
     pub(crate) fn run<B: Backend>(&mut self, backend: &mut B) -> io::Result<()> {
         let remote = self.plane.remote().clone();
+        self.plane.writer = backend.writer();
         backend.watch(remote.mailbox(self.plane.thread()).event(), Watched::Mailbox)?;
         while !self.is_done() && !remote.is_cut() {
             let timeout = self.timeout(backend.now());
@@ -146,10 +147,14 @@ impl<H: Handler> EventLoop<H> {
 
     /// So much was read into what [`read_target`](Self::read_target) offered.
     pub(crate) fn filled(&mut self, index: u32, len: usize) {
+        self.plane.settle(index);
         let Some(conn) = self.plane.conns.get_mut(index) else { return };
         let Stage::Open(proto) = &mut conn.stage else { return };
+        let muted = conn.flags.muted;
         if let Some(event) = proto.handle_read(&mut self.plane.cx, len) {
-            self.event(index, event);
+            if !muted && catch_unwind(AssertUnwindSafe(|| self.event(index, event))).is_err() {
+                self.panicked(index);
+            }
             self.look_at_outbox(index);
         }
     }
@@ -174,20 +179,8 @@ impl<H: Handler> EventLoop<H> {
     }
 
     fn hear(&mut self, index: u32, mut input: &mut [u8]) {
-        loop {
-            // What is queued in answer to this stands behind what was published before it.
-            self.plane.settle(index);
-            let Some(conn) = self.plane.conns.get_mut(index) else { return };
-            let Stage::Open(proto) = &mut conn.stage else { return };
-            let event = if conn.flags.paused {
-                None
-            } else {
-                proto.receive(&mut self.plane.cx, &mut input)
-            };
-            match event {
-                Some(event) => self.event(index, event),
-                None => break,
-            }
+        while catch_unwind(AssertUnwindSafe(|| self.hear_all(index, &mut input))).is_err() {
+            self.panicked(index);
         }
         if !input.is_empty()
             && let Some(conn) = self.plane.conns.get_mut(index)
@@ -195,6 +188,28 @@ impl<H: Handler> EventLoop<H> {
             conn.kept = Some(Box::new(Kept(input.to_vec())));
         }
         self.look_at_outbox(index);
+    }
+
+    /// Until nothing but a header cut short is left, or the handler pauses reading.
+    fn hear_all(&mut self, index: u32, input: &mut &mut [u8]) {
+        loop {
+            let Some(conn) = self.plane.conns.get_mut(index) else { return };
+            if !conn.run.is_empty() {
+                // What is queued in answer to this stands behind what was published before it.
+                self.plane.settle(index);
+                continue;
+            }
+            let Stage::Open(proto) = &mut conn.stage else { return };
+            if conn.flags.paused {
+                return;
+            }
+            let muted = conn.flags.muted;
+            match proto.receive(&mut self.plane.cx, input) {
+                Some(event) if !muted => self.event(index, event),
+                Some(_) => {}
+                None => return,
+            }
+        }
     }
 
     /// Hears `bytes` behind what was kept.
@@ -241,8 +256,8 @@ impl<H: Handler> EventLoop<H> {
     }
 
     fn message(&mut self, index: u32, message: Message<'_>) {
-        if self.plane.conns.get(index).is_some_and(|conn| !conn.flags.muted) {
-            self.call(index, |handler, plane, id| handler.message(plane, id, message));
+        if let Some(id) = self.plane.id(index) {
+            self.handler.message(&mut self.plane, id, message);
         }
     }
 
@@ -251,12 +266,17 @@ impl<H: Handler> EventLoop<H> {
         let Some(id) = self.plane.id(index) else { return };
         let (handler, plane) = (&mut self.handler, &mut self.plane);
         if catch_unwind(AssertUnwindSafe(|| f(handler, plane, id))).is_err() {
-            tracing::error!(connection = ?id, "the handler panicked; the connection is closed");
-            if let Some(conn) = self.plane.conns.get_mut(index) {
-                conn.flags.muted = true;
-                // Where it closes already, nothing is left to do.
-                let _ = self.plane.close_at(index, close_frame(CloseCode::INTERNAL_ERROR));
-            }
+            self.panicked(index);
+        }
+    }
+
+    fn panicked(&mut self, index: u32) {
+        let id = self.plane.id(index);
+        tracing::error!(connection = ?id, "the handler panicked; the connection is closed");
+        if let Some(conn) = self.plane.conns.get_mut(index) {
+            conn.flags.muted = true;
+            // Where it closes already, nothing is left to do.
+            let _ = self.plane.close_at(index, close_frame(CloseCode::INTERNAL_ERROR));
         }
     }
 

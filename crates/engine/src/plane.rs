@@ -1,8 +1,9 @@
 //! [`Plane`]: the connections of one thread, and what a handler can do with them.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io::IoSlice, sync::Arc};
 
 use bytes::Bytes;
+use rustix::fd::{AsFd as _, BorrowedFd};
 use tidewire_proto::{
     BufferPool, CloseCode, CloseFrame, Config, Connection, Context, Outgoing, Prepared, ReadyState,
     Timestamp,
@@ -38,7 +39,17 @@ pub struct Plane<H: Handler> {
     configs: Vec<Arc<Config>>,
     pub(crate) thread: u16,
     remote: Remote<H>,
+    pub(crate) writer: Option<Box<dyn Write>>,
 }
+
+/// Writes to a socket right now, for payloads that are better not copied. A backend has one, or not.
+pub(crate) trait Write {
+    fn write(&mut self, fd: BorrowedFd<'_>, bytes: &[IoSlice<'_>]) -> rustix::io::Result<usize>;
+}
+
+/// What is borrowed and at least this long is written at once, from where it lies: beyond it a copy
+/// costs more than a write of its own.
+const WRITTEN_AT_ONCE_LEN_MIN: usize = 4 << 10;
 
 /// Why a message was not queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +97,7 @@ impl<H: Handler> Plane<H> {
             settings,
             thread,
             remote,
+            writer: None,
         }
     }
 
@@ -232,14 +244,49 @@ impl<H: Handler> Plane<H> {
     }
 
     pub(crate) fn send_at(&mut self, index: u32, message: Outgoing<'_>) -> Result<(), SendError> {
-        self.settle(index);
-        self.make_room(index, message.len())?;
+        if self.conns.get(index).is_some_and(|conn| !conn.run.is_empty()) {
+            self.settle(index);
+        }
+        let Some(Conn { stage: Stage::Open(proto), .. }) = self.conns.get(index) else {
+            return Err(SendError::Gone);
+        };
+        let len = message.len();
+        if proto.outbox().cost().saturating_add(len) > self.queued_len_max
+            || self.queued_len.saturating_add(len) > self.settings.queues.thread_len_max
+        {
+            return Err(self.brim(index));
+        }
+        if len >= WRITTEN_AT_ONCE_LEN_MIN && self.write_at_once(index, &message) {
+            return Ok(());
+        }
         let conn = self.conns.get_mut(index).ok_or(SendError::Gone)?;
         let proto = conn.proto_mut().ok_or(SendError::Gone)?;
         proto.send(&mut self.cx, message)?;
         self.account(index);
         self.mark(index);
         Ok(())
+    }
+
+    /// Writes a borrowed payload from where it lies, where nothing waits before it. `false`: not so.
+    fn write_at_once(&mut self, index: u32, message: &Outgoing<'_>) -> bool {
+        let Some(payload) = message.as_borrowed() else { return false };
+        let Some(conn) = self.conns.get_mut(index) else { return false };
+        let (Stage::Open(proto), Some(writer)) = (&conn.stage, &mut self.writer) else {
+            return false;
+        };
+        let Some(header) = proto.share_header(message) else { return false };
+        let bytes = [IoSlice::new(&header), IoSlice::new(payload)];
+        // Whatever goes wrong here goes wrong again when the rest is written, and is told then.
+        let written = writer.write(conn.socket.as_fd(), &bytes).unwrap_or(0);
+        let header_left = header.get(written..).unwrap_or_default();
+        let payload_left = &payload[written.saturating_sub(header.len())..];
+        if !payload_left.is_empty() || !header_left.is_empty() {
+            let rest = Bytes::from([header_left, payload_left].concat());
+            conn.flags.blocked = true;
+            self.queue_encoded(index, &rest);
+            self.mark(index);
+        }
+        true
     }
 
     fn share_at(&mut self, index: u32, message: &Prepared) {
@@ -292,15 +339,9 @@ impl<H: Handler> Plane<H> {
         }
     }
 
-    fn make_room(&mut self, index: u32, len: usize) -> Result<(), SendError> {
-        let Some(Conn { stage: Stage::Open(proto), .. }) = self.conns.get(index) else {
-            return Err(SendError::Gone);
-        };
-        if proto.outbox().cost().saturating_add(len) <= self.queued_len_max
-            && self.queued_len.saturating_add(len) <= self.settings.queues.thread_len_max
-        {
-            return Ok(());
-        }
+    /// A message does not fit.
+    #[cold]
+    fn brim(&mut self, index: u32) -> SendError {
         match self.settings.queues.brim {
             Brim::Refuse => {}
             Brim::Close(code) => {
@@ -309,10 +350,11 @@ impl<H: Handler> Plane<H> {
                 let _ = self.close_at(index, close_frame(code));
             }
         }
-        Err(SendError::Full)
+        SendError::Full
     }
 
     /// Brings the thread's sum up to date after a change of one queue.
+    #[inline]
     pub(crate) fn account(&mut self, index: u32) {
         let Some(conn) = self.conns.get_mut(index) else { return };
         let Stage::Open(proto) = &mut conn.stage else { return };
@@ -322,6 +364,14 @@ impl<H: Handler> Plane<H> {
         if cost > self.settings.queues.high_water && !conn.flags.high {
             conn.flags.high = true;
             proto.pause_reading();
+        }
+    }
+
+    /// Bytes in a connection's own queue.
+    pub(crate) fn queued_at(&self, index: u32) -> usize {
+        match self.conns.get(index) {
+            Some(Conn { stage: Stage::Open(proto), .. }) => proto.outbox().len(),
+            _ => 0,
         }
     }
 

@@ -189,6 +189,14 @@ impl<'a> Outgoing<'a> {
         self.kind
     }
 
+    /// The payload, where it is borrowed: to queue it would copy it.
+    pub const fn as_borrowed(&self) -> Option<&'a [u8]> {
+        match self.source {
+            Source::Slice(payload) => Some(payload),
+            Source::Owned(_) | Source::Shared(_) | Source::Prepared(_) => None,
+        }
+    }
+
     /// Bytes of payload.
     pub fn len(&self) -> usize {
         self.source.len()

@@ -1,9 +1,16 @@
-//! Fan-out: frames that a driver writes to many sockets by itself.
+//! Frames that a driver writes by itself, from memory that is not the outbox's: one buffer for many
+//! sockets, or a payload that lies somewhere else.
 
 use bytes::Bytes;
 
 use crate::{
-    closing::State, connection::Connection, context::Context, opcode::Role, prepared::Prepared,
+    closing::State,
+    connection::Connection,
+    context::Context,
+    header::{EncodedHeader, FrameHeader},
+    message::Outgoing,
+    opcode::Role,
+    prepared::Prepared,
 };
 
 impl Connection {
@@ -15,8 +22,7 @@ impl Connection {
     /// take. `None`: something is queued already, or frames must be masked (§5.1), or nothing may
     /// be sent; [`send`](Self::send) it, which says why.
     pub fn share<'m>(&mut self, cx: &mut Context, message: &'m Prepared) -> Option<&'m Bytes> {
-        let free = matches!(self.state, State::Open) && self.sending.is_none();
-        if !free || self.role == Role::Client || !self.outbox.is_empty() {
+        if !self.may_share() {
             return None;
         }
         let compressed = self
@@ -27,6 +33,31 @@ impl Connection {
             self.compression.push_shared(Role::Server, &message.payload());
         }
         Some(&compressed.unwrap_or(message.frame()).bytes)
+    }
+
+    /// The header of the frame that carries `message` as it is, for a driver that writes header and
+    /// payload at once, without a copy of the payload.
+    ///
+    /// As with [`share`](Self::share): with `Some` the message counts as sent, and what the socket
+    /// does not take is to be [queued](Self::queue_encoded). `None`: [`send`](Self::send) it.
+    pub fn share_header(&self, message: &Outgoing<'_>) -> Option<EncodedHeader> {
+        let one_frame = self.config.fragment_len_max.is_none_or(|max| message.len() <= max);
+        let as_it_is = !(message.compress && self.compression.is_on());
+        let header = FrameHeader {
+            fin: true,
+            rsv: 0,
+            opcode: message.kind.into(),
+            masking_key: None,
+            len: message.len() as u64,
+        };
+        (self.may_share() && one_frame && as_it_is).then(|| header.encode())
+    }
+
+    fn may_share(&self) -> bool {
+        matches!(self.state, State::Open)
+            && self.sending.is_none()
+            && self.role == Role::Server
+            && self.outbox.is_empty()
     }
 
     /// Queues bytes that are encoded already: what is left of a [`share`](Self::share)d frame, or

@@ -18,7 +18,12 @@ use rustix::{
 use tidewire_proto::Timestamp;
 
 use super::{Backend, Turn, Watched};
-use crate::{connection::Stage, event_loop::EventLoop, handler::Handler, plane::Plane};
+use crate::{
+    connection::Stage,
+    event_loop::EventLoop,
+    handler::Handler,
+    plane::{Plane, Write},
+};
 
 /// The system calls of this backend, so that a test can put others in their place.
 pub(crate) trait Kernel {
@@ -45,6 +50,8 @@ pub(crate) trait Kernel {
         bytes: &[IoSlice<'_>],
     ) -> rustix::io::Result<usize>;
     fn shutdown(&mut self, fd: BorrowedFd<'_>) -> rustix::io::Result<()>;
+    /// The same sockets, for [`Plane::writer`].
+    fn writer(&self) -> Box<dyn Write>;
 }
 
 /// The real one.
@@ -105,12 +112,26 @@ impl Kernel for Linux {
         fd: BorrowedFd<'_>,
         bytes: &[IoSlice<'_>],
     ) -> rustix::io::Result<usize> {
-        let mut nothing = SendAncillaryBuffer::default();
-        rustix::net::sendmsg(fd, bytes, &mut nothing, SendFlags::NOSIGNAL)
+        Sockets.write(fd, bytes)
     }
 
     fn shutdown(&mut self, fd: BorrowedFd<'_>) -> rustix::io::Result<()> {
         rustix::net::shutdown(fd, Shutdown::Write)
+    }
+
+    fn writer(&self) -> Box<dyn Write> {
+        Box::new(Sockets)
+    }
+}
+
+/// Sockets that do not block.
+#[derive(Debug)]
+struct Sockets;
+
+impl Write for Sockets {
+    fn write(&mut self, fd: BorrowedFd<'_>, bytes: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
+        let mut nothing = SendAncillaryBuffer::default();
+        rustix::net::sendmsg(fd, bytes, &mut nothing, SendFlags::NOSIGNAL)
     }
 }
 
@@ -128,6 +149,10 @@ const BUFFER_LEN: usize = (64 << 10) + 64;
 /// Connections in one turn. More would let the answers of the first ones leave the cache before they
 /// leave the machine.
 const EVENT_COUNT_MAX: usize = 256;
+
+/// With so much queued a connection does not wait for the end of the turn: by then the bytes would
+/// have left the cache.
+const CORKED_LEN_MAX: usize = 32 << 10;
 
 /// Pieces in one vectored write.
 const SLICES_MAX: usize = 32;
@@ -246,6 +271,10 @@ impl<K: Kernel> Backend for Epoll<K> {
         self.kernel.now()
     }
 
+    fn writer(&self) -> Option<Box<dyn Write>> {
+        Some(self.kernel.writer())
+    }
+
     fn add<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) -> io::Result<()> {
         let Some(conn) = plane.conns.get_mut(index) else { return Ok(()) };
         rustix::io::ioctl_fionbio(&conn.socket, true)?;
@@ -333,6 +362,9 @@ impl<K: Kernel> Epoll<K> {
         let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
         if conn.wants_read() && (gone || flags.contains(EventFlags::IN)) {
             self.read(event_loop, index);
+            if event_loop.plane.queued_at(index) >= CORKED_LEN_MAX {
+                self.flush(event_loop, index);
+            }
         } else if gone {
             // Nobody wants to read what it has sent, and it does not take any more.
             event_loop.eof(index);

@@ -10,7 +10,7 @@ use std::{fmt, io, str::FromStr, time::Duration};
 use rustix::fd::BorrowedFd;
 use tidewire_proto::Timestamp;
 
-use crate::{event_loop::EventLoop, handler::Handler};
+use crate::{event_loop::EventLoop, handler::Handler, plane::Write};
 
 /// What the event loops are built on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +52,9 @@ impl std::error::Error for UnknownIo {}
 pub(crate) trait Backend {
     /// The time since the engine was started.
     fn now(&self) -> Timestamp;
+
+    /// Writes to a socket between turns, where this backend can.
+    fn writer(&self) -> Option<Box<dyn Write>>;
 
     /// Starts to receive on the connection at `index`.
     fn add<H: Handler>(&mut self, plane: &mut crate::Plane<H>, index: u32) -> io::Result<()>;
