@@ -250,7 +250,7 @@ impl Server {
         request: &UpgradeRequest,
         accept: &Accept,
     ) -> Result<(Response, Agreed), ApiMisuse> {
-        let agreed = Agreed::new(accept.chosen_subprotocol());
+        let agreed = Agreed::chosen(accept.chosen_subprotocol());
         #[cfg(feature = "deflate")]
         if let Some(deflate) = self.0.deflate.as_ref().filter(|_| accept.accepts_no_extension())
             && let Some((params, answer)) = deflate.negotiate(request.extensions())

@@ -12,12 +12,13 @@ use std::{
 };
 
 use tidewire_proto::{
-    CloseCode, CloseFrame, Config, Connection, Kind, Outcome, Outgoing, ReadyState, Role, SendError,
+    CloseCode, CloseFrame, Config, Connection, Kind, Outcome, Outgoing, ReadyState, Role,
+    SendError, handshake::Headers,
 };
 use tokio::sync::oneshot;
 
 use crate::{
-    agreed::Agreed,
+    agreed::{Agreed, Terms},
     error::Error,
     link::{Inner, Link, Stream},
     message::Message,
@@ -58,7 +59,7 @@ pub struct WebSocket<S: Stream = NetStream> {
     /// What was read while a `send` waited for room.
     ahead: Option<Box<Ahead>>,
     timer: Option<Timer>,
-    subprotocol: Option<Box<str>>,
+    terms: Option<Box<Terms>>,
     fragments: Fragments,
     end: End,
     /// Whom to tell of the end, when the connection is dropped.
@@ -145,7 +146,7 @@ impl<S: Stream> WebSocket<S> {
             unread: Unread::new(unread),
             ahead: None,
             timer: None,
-            subprotocol: agreed.subprotocol,
+            terms: agreed.terms,
             fragments: Fragments::Off,
             end: End::NotYet,
             told: None,
@@ -163,7 +164,13 @@ impl<S: Stream> WebSocket<S> {
 
     /// The subprotocol that was agreed on (RFC 6455 §1.9).
     pub fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
+        self.terms.as_ref()?.subprotocol.as_deref()
+    }
+
+    /// The headers of the server's answer to the opening handshake, the 101 or over HTTP/2 the 200,
+    /// where we are the client: a cookie for the next connection, or which node of many it is.
+    pub fn response_headers(&self) -> Option<&Headers> {
+        self.terms.as_ref()?.response_headers.as_deref()
     }
 
     /// The next message; `None` is a clean end.

@@ -36,6 +36,11 @@ impl Established {
     pub const fn headers(&self) -> &Headers {
         &self.headers
     }
+
+    /// The header fields of the response, to keep.
+    pub fn into_headers(self) -> Headers {
+        self.headers
+    }
 }
 
 /// Why there is no connection: the server refused, or its answer makes no sense.

@@ -208,7 +208,7 @@ impl Client {
                 Error::Io(error) if tls::is_alert(&error) => HandshakeError::Tls(error).into(),
                 other => other,
             })?;
-        self.established(io, &established, &unread)
+        self.established(io, established, &unread)
     }
 
     /// The connection, once the server's answer was found good but for its extensions.
@@ -219,12 +219,14 @@ impl Client {
     pub(crate) fn established<S: Stream>(
         &self,
         io: S,
-        established: &Established,
+        established: Established,
         unread: &[u8],
     ) -> Result<WebSocket<S>, Error> {
-        let agreed = Agreed::new(established.subprotocol());
         #[cfg(feature = "deflate")]
-        let agreed = Agreed { deflate: self.verify(established)?, ..agreed };
+        let deflate = self.verify(&established)?;
+        let agreed = Agreed::answered(established);
+        #[cfg(feature = "deflate")]
+        let agreed = Agreed { deflate, ..agreed };
         Ok(WebSocket::new(io, Role::Client, Arc::clone(&self.0.config), agreed, unread))
     }
 

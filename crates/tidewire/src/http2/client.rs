@@ -121,7 +121,7 @@ impl Connector {
         }
         match asked.check_http2(parts.status.as_u16(), headers) {
             Ok(established) => {
-                self.client.established(Stream::new(send, receive), &established, &[])
+                self.client.established(Stream::new(send, receive), established, &[])
             }
             Err(HandshakeFailure::Refused(response)) => {
                 let mut body = Vec::new();

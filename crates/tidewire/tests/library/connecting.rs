@@ -88,6 +88,18 @@ async fn responses_by_rule() {
     }
 }
 
+/// What the server said when it accepted: every field, in order, as it was sent.
+#[tokio::test]
+async fn the_answer_can_be_looked_at() {
+    let said = "Set-Cookie: a=1\r\nx-node: 7\r\nSet-Cookie: b=2\r\n\r\n";
+    let (port, _server) = serve([&SWITCH.replace("\r\n\r\n", &format!("\r\n{said}"))]).await;
+    let ws = tidewire::connect(&format!("ws://127.0.0.1:{port}/")).await.unwrap();
+    let headers = ws.response_headers().unwrap();
+    assert_eq!(headers.get_all("set-cookie").collect::<Vec<_>>(), [b"a=1", b"b=2"]);
+    assert_eq!(headers.get("X-Node"), Some(&b"7"[..]));
+    assert_eq!(headers.get("x-other"), None);
+}
+
 #[tokio::test]
 async fn c5_a_subprotocol_may_be_required() {
     let (port, _server) = serve([SWITCH]).await;

@@ -111,6 +111,8 @@ async fn several_on_one_connection() {
     }
     for (number, ws) in sockets.iter_mut().enumerate() {
         assert_eq!(ws.subprotocol(), Some("a"));
+        let said = ws.response_headers().unwrap();
+        assert_eq!(said.get("sec-websocket-protocol"), Some(&b"a"[..]));
         ws.send(format!("hello {number}")).await.unwrap();
     }
     for (number, ws) in sockets.iter_mut().enumerate() {
