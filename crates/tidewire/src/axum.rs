@@ -146,7 +146,7 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
             parts.version,
             &parts.headers,
             protocol.as_ref().map(Protocol::as_str),
-            server.handshake_bounds(),
+            &server.bounds().handshake_limits,
         );
         Handshake::new(checked, parts.version, &mut parts.extensions, &server).map(Self)
     }

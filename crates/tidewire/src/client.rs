@@ -4,15 +4,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 #[cfg(feature = "deflate")]
 use tidewire_proto::DeflateConfig;
-use tidewire_proto::{
-    Config, Limits, Timeouts,
-    handshake::{ClientRequest, HandshakeLimits},
-    uri::Uri,
-};
+use tidewire_proto::{handshake::ClientRequest, uri::Uri};
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls;
 
 use crate::{
+    bounds::{Bounds, bounded},
     error::{Error, HandshakeError},
     proxy::Proxy,
     websocket::WebSocket,
@@ -44,12 +41,10 @@ pub struct Client(Arc<Options>);
 
 #[derive(Clone)]
 struct Options {
-    config: Arc<Config>,
+    bounds: Bounds,
     headers: Vec<(String, Vec<u8>)>,
     subprotocols: Vec<String>,
     subprotocol_required: bool,
-    handshake_limits: HandshakeLimits,
-    handshake_timeout: Duration,
     connect_timeout: Duration,
     redirect_count_max: usize,
     proxy: Proxy,
@@ -62,19 +57,14 @@ struct Options {
 /// Finding the server and reaching it takes at most this long by default.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// And so does the opening handshake, TLS included.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
 impl Client {
     /// The defaults. Reads the environment: see [`proxy`](Self::proxy).
     pub fn new() -> Self {
         Self(Arc::new(Options {
-            config: Arc::default(),
+            bounds: Bounds::default(),
             headers: Vec::new(),
             subprotocols: Vec::new(),
             subprotocol_required: false,
-            handshake_limits: HandshakeLimits::default(),
-            handshake_timeout: HANDSHAKE_TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
             redirect_count_max: 0,
             proxy: Proxy::from_env(),
@@ -111,42 +101,12 @@ impl Client {
         self.with(|options| options.subprotocol_required = required)
     }
 
-    /// What is accepted from the server.
-    #[must_use]
-    pub fn limits(self, limits: Limits) -> Self {
-        self.with_config(|config| config.limits = limits)
-    }
-
-    /// How long is waited for it, once connected.
-    #[must_use]
-    pub fn timeouts(self, timeouts: Timeouts) -> Self {
-        self.with_config(|config| config.timeouts = timeouts)
-    }
-
-    /// Everything that proto lets be configured.
-    #[must_use]
-    pub fn with_config(self, change: impl FnOnce(&mut Config)) -> Self {
-        self.with(|options| change(Arc::make_mut(&mut options.config)))
-    }
-
     /// Offers to compress messages (permessage-deflate, RFC 7692). Off by default: it costs memory
     /// and time, and it can tell about secrets (see [`DeflateConfig`]).
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflate(self, config: DeflateConfig) -> Self {
         self.with(|options| options.deflate = Some(config))
-    }
-
-    /// Bounds on the opening handshake.
-    #[must_use]
-    pub fn handshake_limits(self, limits: HandshakeLimits) -> Self {
-        self.with(|options| options.handshake_limits = limits)
-    }
-
-    /// How long the opening handshake may take, TLS included. Default: 10 s.
-    #[must_use]
-    pub fn handshake_timeout(self, within: Duration) -> Self {
-        self.with(|options| options.handshake_timeout = within)
     }
 
     /// How long finding and reaching the server may take. Default: 10 s.
@@ -192,6 +152,8 @@ impl Client {
 fn probe_uri() -> Uri {
     "ws://host".parse().expect("a valid URI")
 }
+
+bounded!(Client);
 
 impl Default for Client {
     fn default() -> Self {

@@ -97,7 +97,7 @@ pub fn handshake<B>(request: &mut http::Request<B>, server: &Server) -> Result<H
         request.version(),
         request.headers(),
         protocol.as_ref().map(Protocol::as_str),
-        server.handshake_bounds(),
+        &server.bounds().handshake_limits,
     );
     Handshake::new(checked, request.version(), request.extensions_mut(), server)
 }

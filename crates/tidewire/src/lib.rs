@@ -55,6 +55,7 @@ mod agreed;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod backoff;
+mod bounds;
 mod client;
 mod deadline;
 mod dialing;

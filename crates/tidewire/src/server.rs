@@ -5,10 +5,10 @@ use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 #[cfg(feature = "deflate")]
 use tidewire_proto::DeflateConfig;
 use tidewire_proto::{
-    Config, Limits, Role, Timeouts,
+    Role,
     handshake::{
-        Accept, ApiMisuse, HandshakeLimits, OriginPolicy, OriginRefused, Rejection, Request,
-        Response, UpgradeRequest,
+        Accept, ApiMisuse, OriginPolicy, OriginRefused, Rejection, Request, Response,
+        UpgradeRequest,
     },
     uri::Scheme,
 };
@@ -20,6 +20,7 @@ use tokio_rustls::rustls;
 use crate::tls;
 use crate::{
     agreed::Agreed,
+    bounds::{Bounds, bounded},
     deadline::Deadline,
     error::{Error, HandshakeError},
     link::Stream,
@@ -51,9 +52,7 @@ pub struct Server(Arc<Options>);
 
 #[derive(Debug, Clone)]
 struct Options {
-    config: Arc<Config>,
-    handshake_limits: HandshakeLimits,
-    handshake_timeout: Duration,
+    bounds: Bounds,
     origins: Arc<OriginPolicy>,
     subprotocols: Vec<String>,
     #[cfg(feature = "deflate")]
@@ -62,16 +61,11 @@ struct Options {
     tls: Option<Arc<rustls::ServerConfig>>,
 }
 
-/// A whole opening handshake, TLS included, takes at most this long by default.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
 impl Server {
     /// The defaults: pages of the same host may connect (RFC 6455 §10.2), no subprotocol.
     pub fn new() -> Self {
         Self(Arc::new(Options {
-            config: Arc::default(),
-            handshake_limits: HandshakeLimits::default(),
-            handshake_timeout: HANDSHAKE_TIMEOUT,
+            bounds: Bounds::default(),
             origins: Arc::new(OriginPolicy::default()),
             subprotocols: Vec::new(),
             #[cfg(feature = "deflate")]
@@ -79,36 +73,6 @@ impl Server {
             #[cfg(feature = "tls")]
             tls: None,
         }))
-    }
-
-    /// What is accepted from peers.
-    #[must_use]
-    pub fn limits(self, limits: Limits) -> Self {
-        self.with_config(|config| config.limits = limits)
-    }
-
-    /// How long is waited for them.
-    #[must_use]
-    pub fn timeouts(self, timeouts: Timeouts) -> Self {
-        self.with_config(|config| config.timeouts = timeouts)
-    }
-
-    /// Everything that proto lets be configured.
-    #[must_use]
-    pub fn with_config(self, change: impl FnOnce(&mut Config)) -> Self {
-        self.with(|options| change(Arc::make_mut(&mut options.config)))
-    }
-
-    /// Bounds on the opening handshake.
-    #[must_use]
-    pub fn handshake_limits(self, limits: HandshakeLimits) -> Self {
-        self.with(|options| options.handshake_limits = limits)
-    }
-
-    /// How long an opening handshake may take, TLS included. Beyond: 408. Default: 10 s.
-    #[must_use]
-    pub fn handshake_timeout(self, within: Duration) -> Self {
-        self.with(|options| options.handshake_timeout = within)
     }
 
     /// Which pages may connect (RFC 6455 §10.2). Others get 403. Default:
@@ -186,7 +150,7 @@ impl Server {
     /// [`Error::Handshake`] where the request is wrong, or too late, or none at all; the client
     /// has got its answer by then.
     pub async fn handshake<S: Stream>(&self, io: S) -> Result<Handshake<S>, Error> {
-        self.handshake_by(io, &[], None, self.handshake_deadline()).await
+        self.handshake_by(io, &[], None, self.bounds().handshake_deadline()).await
     }
 
     /// `read` is what was read of the request already.
@@ -197,7 +161,7 @@ impl Server {
         scheme: Option<Scheme>,
         deadline: Deadline,
     ) -> Result<Handshake<S>, Error> {
-        let limits = self.0.handshake_limits;
+        let limits = self.0.bounds.handshake_limits;
         let (request, unread) = opening::read_request(&mut io, read, limits, deadline).await?;
         match request {
             Request::WebSocket(request) => {
@@ -209,17 +173,6 @@ impl Server {
                 Err(HandshakeError::NotWebSocket.into())
             }
         }
-    }
-
-    /// When a handshake that begins now must be done.
-    pub(crate) fn handshake_deadline(&self) -> Deadline {
-        Deadline::after(self.0.handshake_timeout)
-    }
-
-    /// What a request may be made of.
-    #[cfg(any(feature = "http2", feature = "hyper"))]
-    pub(crate) fn handshake_bounds(&self) -> &HandshakeLimits {
-        &self.0.handshake_limits
     }
 
     /// What our rules say to a request: first about its Origin, then about what it offers.
@@ -268,7 +221,7 @@ impl Server {
         agreed: Agreed,
         unread: &[u8],
     ) -> WebSocket<S> {
-        WebSocket::new(io, Role::Server, Arc::clone(&self.0.config), agreed, unread)
+        WebSocket::new(io, Role::Server, Arc::clone(&self.0.bounds.config), agreed, unread)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
@@ -276,6 +229,8 @@ impl Server {
         self
     }
 }
+
+bounded!(Server);
 
 impl Default for Server {
     fn default() -> Self {
@@ -433,7 +388,7 @@ impl Pending {
     /// # Errors
     /// As [`Server::handshake`], and [`HandshakeError::Tls`].
     pub async fn handshake(self) -> Result<Handshake<NetStream>, Error> {
-        let deadline = self.0.server.handshake_deadline();
+        let deadline = self.0.server.bounds().handshake_deadline();
         let server = self.0.server.clone();
         let (io, scheme) = self.secure(deadline).await?;
         server.handshake_by(io, &[], scheme, deadline).await
@@ -448,7 +403,7 @@ impl Pending {
     pub async fn negotiate(self) -> Result<crate::http2::Negotiated<NetStream>, Error> {
         // On its own in memory, as in `upgrade`.
         Box::pin(async {
-            let deadline = self.0.server.handshake_deadline();
+            let deadline = self.0.server.bounds().handshake_deadline();
             let server = self.0.server.clone();
             let (io, scheme) = self.secure(deadline).await?;
             server.negotiate_by(io, scheme, deadline).await

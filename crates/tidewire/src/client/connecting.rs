@@ -87,7 +87,7 @@ impl Client {
     /// Dropping the future drops the stream.
     pub async fn handshake<S: Stream>(&self, io: S, uri: &str) -> Result<WebSocket<S>, Error> {
         let request = self.request(uri.parse().map_err(HandshakeError::Uri)?)?;
-        self.handshake_by(io, request, self.handshake_deadline()).await
+        self.handshake_by(io, request, self.bounds().handshake_deadline()).await
     }
 
     async fn attempt(&self, request: ClientRequest) -> Result<WebSocket, Error> {
@@ -105,7 +105,7 @@ impl Client {
     pub(crate) async fn open(&self, uri: &Uri, version: HttpVersion) -> Result<NetStream, Error> {
         Box::pin(async {
             let io = self.reach(uri).await?;
-            Ok(self.secure(io, uri, version, self.handshake_deadline()).await?)
+            Ok(self.secure(io, uri, version, self.bounds().handshake_deadline()).await?)
         })
         .await
     }
@@ -168,7 +168,7 @@ impl Client {
         io: NetStream,
         request: ClientRequest,
     ) -> Result<WebSocket, Error> {
-        let deadline = self.handshake_deadline();
+        let deadline = self.bounds().handshake_deadline();
         let io = self.secure(io, request.uri(), HttpVersion::Http11, deadline).await?;
         self.handshake_by(io, request, deadline).await
     }
@@ -201,7 +201,7 @@ impl Client {
     ) -> Result<WebSocket<S>, Error> {
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(io::Error::other)?;
-        let handshake = ClientHandshake::new(request, nonce, self.0.handshake_limits);
+        let handshake = ClientHandshake::new(request, nonce, self.0.bounds.handshake_limits);
         let (established, unread) =
             opening::request(&mut io, handshake, deadline).await.map_err(|error| match error {
                 #[cfg(feature = "tls")]
@@ -227,18 +227,7 @@ impl Client {
         let agreed = Agreed::answered(established);
         #[cfg(feature = "deflate")]
         let agreed = Agreed { deflate, ..agreed };
-        Ok(WebSocket::new(io, Role::Client, Arc::clone(&self.0.config), agreed, unread))
-    }
-
-    /// When a handshake that begins now must be done.
-    pub(crate) fn handshake_deadline(&self) -> Deadline {
-        Deadline::after(self.0.handshake_timeout)
-    }
-
-    /// What an answer may be made of.
-    #[cfg(feature = "http2")]
-    pub(crate) fn handshake_bounds(&self) -> &tidewire_proto::handshake::HandshakeLimits {
-        &self.0.handshake_limits
+        Ok(WebSocket::new(io, Role::Client, Arc::clone(&self.0.bounds.config), agreed, unread))
     }
 
     /// What the server's answer says about compression.

@@ -55,10 +55,10 @@ impl Client {
             .initial_window_size(STREAM_WINDOW_LEN)
             .initial_connection_window_size(CONNECTION_WINDOW_LEN)
             .max_header_list_size(
-                u32::try_from(self.handshake_bounds().head_len_max).unwrap_or(u32::MAX),
+                u32::try_from(self.bounds().handshake_limits.head_len_max).unwrap_or(u32::MAX),
             )
             .max_send_buffer_size(SEND_BUFFER_LEN_MAX);
-        let deadline = self.handshake_deadline();
+        let deadline = self.bounds().handshake_deadline();
         let (requests, mut connection) =
             deadline.limit(builder.handshake(io)).await?.map_err(io_error)?;
         // RFC 8441 §3: a client may not ask before the server's SETTINGS allow it. They are the
@@ -98,7 +98,7 @@ impl Connector {
         let uri: Uri = uri.parse().map_err(HandshakeError::Uri)?;
         let asked = self.client.request(uri)?;
         let request = head(&asked)?;
-        let deadline = self.client.handshake_deadline();
+        let deadline = self.client.bounds().handshake_deadline();
         let requests = deadline.limit(self.requests.clone().ready()).await?;
         let (response, send) =
             requests.map_err(io_error)?.send_request(request, false).map_err(io_error)?;
@@ -112,7 +112,7 @@ impl Connector {
             }
         };
         let (parts, mut receive) = response.into_parts();
-        let limits = self.client.handshake_bounds();
+        let limits = &self.client.bounds().handshake_limits;
         let headers = heads::headers(&parts.headers).map_err(HandshakeError::Misuse)?;
         if headers.len() > limits.header_count_max {
             let header_count_max = limits.header_count_max;

@@ -52,7 +52,8 @@ impl Server {
     /// # Cancel safety
     /// Dropping the future drops the stream.
     pub async fn http2<S: crate::Stream>(&self, io: S) -> Result<Connection<S>, Error> {
-        self.http2_by(Rewound::new(Bytes::new(), io), None, self.handshake_deadline()).await
+        self.http2_by(Rewound::new(Bytes::new(), io), None, self.bounds().handshake_deadline())
+            .await
     }
 
     /// Accepts HTTP/1.1 or HTTP/2, whichever the client speaks. It may be TLS already.
@@ -63,7 +64,7 @@ impl Server {
     /// # Cancel safety
     /// Dropping the future drops the stream.
     pub async fn negotiate<S: crate::Stream>(&self, io: S) -> Result<Negotiated<S>, Error> {
-        self.negotiate_by(io, None, self.handshake_deadline()).await
+        self.negotiate_by(io, None, self.bounds().handshake_deadline()).await
     }
 
     pub(crate) async fn negotiate_by<S: crate::Stream>(
@@ -100,7 +101,7 @@ impl Server {
         scheme: Option<Scheme>,
         deadline: Deadline,
     ) -> Result<Connection<S>, Error> {
-        let head_len_max = self.handshake_bounds().head_len_max;
+        let head_len_max = self.bounds().handshake_limits.head_len_max;
         let mut builder = h2::server::Builder::new();
         builder
             // RFC 8441 §3: announced with the first SETTINGS, and nothing here takes it back.
@@ -159,7 +160,7 @@ impl<S: crate::Stream> Connection<S> {
                 request.version(),
                 request.headers(),
                 protocol.map(Protocol::as_str),
-                self.server.handshake_bounds(),
+                &self.server.bounds().handshake_limits,
             );
             let response = match checked {
                 Ok(Request::WebSocket(asked)) => {
