@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tidewire::proto::{handshake::ClientRequest, uri::Uri};
+use tidewire::{
+    Proxy,
+    proto::{handshake::ClientRequest, uri::Uri},
+};
 use tracing::level_filters::LevelFilter;
 
 #[derive(Debug, Parser)]
@@ -73,12 +76,15 @@ The end of the input (Ctrl-D) closes with 1000. Messages that arrive before the 
 are still printed: from an echo, the answer to the last line. For a server that answers later,
 --wait keeps the connection until nothing has arrived for so long.
 
+Without --proxy, the environment says which proxy to use: http_proxy, https_proxy, all_proxy and
+no_proxy, as elsewhere.
+
 With --json, each line is one object, both ways. You may write
   {\"type\":\"text\",\"text\":\"hello\"}
   {\"type\":\"binary\",\"hex\":\"00ff\"}
   {\"type\":\"close\",\"code\":1000,\"reason\":\"bye\"}     code and reason may be left out
 and read, besides `text` and `binary` in the same form,
-  {\"type\":\"open\",\"url\":\"ws://…\",\"subprotocol\":null}
+  {\"type\":\"open\",\"url\":\"ws://…\",\"subprotocol\":null,\"deflate\":false}
   {\"type\":\"latency\",\"ms\":0.42}                     with --ping
   {\"type\":\"close\",\"code\":1000,\"reason\":\"\",\"clean\":true}
   {\"type\":\"error\",\"message\":\"…\",\"status\":403,\"body\":\"…\"}
@@ -106,6 +112,17 @@ pub(crate) struct Connect {
     /// Take any certificate: anybody in between can read and change everything.
     #[arg(long)]
     pub(crate) insecure: bool,
+    /// Offer to compress messages (permessage-deflate). Not by default: it costs time and memory, and
+    /// the length of what is compressed can tell about secrets in it.
+    #[arg(long)]
+    pub(crate) deflate: bool,
+    /// Connect through this proxy: http://, https:// or socks5://, with user:password@ before the
+    /// host where it wants to know you.
+    #[arg(long, value_name = "URL", value_parser = Proxy::new)]
+    pub(crate) proxy: Option<Proxy>,
+    /// Follow up to so many redirects; none leads from wss:// to ws://.
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub(crate) redirects: usize,
     /// Ping after so many seconds of silence, give up after as many without an answer, and tell
     /// the round trip.
     #[arg(long, value_name = "SECONDS", value_parser = seconds())]

@@ -7,7 +7,7 @@ mod refusal;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use tidewire::{Client, Error, Limits, Timeouts, tls};
+use tidewire::{Client, DeflateConfig, Error, Limits, Timeouts, tls};
 
 use crate::{Failure, args::Connect, signals::Stop};
 use conversation::Conversation;
@@ -27,7 +27,7 @@ pub(crate) async fn run(connect: Connect) -> Result<ExitCode, Failure> {
             return Err(sentence);
         }
     };
-    output.opened(&connect.uri(), ws.subprotocol())?;
+    output.opened(&connect.uri(), &ws)?;
     let signals = Stop::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let mut conversation = Conversation::new(ws, input::lines(), connect.json);
     let result = conversation.run(&output, signals, &connect).await;
@@ -49,7 +49,14 @@ pub(crate) async fn run(connect: Connect) -> Result<ExitCode, Failure> {
 fn client(connect: &Connect) -> Result<Client, Error> {
     let mut client = Client::new()
         .limits(Limits { message_len_max: MESSAGE_LEN_MAX, ..Limits::default() })
-        .subprotocols(connect.subprotocols.iter().cloned());
+        .subprotocols(connect.subprotocols.iter().cloned())
+        .redirects(connect.redirects);
+    if connect.deflate {
+        client = client.deflate(DeflateConfig::default());
+    }
+    if let Some(proxy) = &connect.proxy {
+        client = client.proxy(proxy.clone());
+    }
     for (name, value) in &connect.headers {
         client = client.header(name, value)?;
     }

@@ -9,7 +9,7 @@ use std::{
 
 use serde::Serialize;
 use tidewire::{
-    Error, HandshakeError, Message, Outcome,
+    Error, HandshakeError, Message, Outcome, WebSocket,
     proto::{handshake::Response, uri::Uri},
 };
 
@@ -38,6 +38,7 @@ enum Event<'a> {
     Open {
         url: String,
         subprotocol: Option<&'a str>,
+        deflate: bool,
     },
     Text {
         text: &'a str,
@@ -74,12 +75,14 @@ impl Output {
         Self { form }
     }
 
-    pub(crate) fn opened(&self, uri: &Uri, subprotocol: Option<&str>) -> Result<(), Failure> {
+    pub(crate) fn opened(&self, uri: &Uri, ws: &WebSocket) -> Result<(), Failure> {
+        let (subprotocol, deflate) = (ws.subprotocol(), ws.deflate().is_some());
         if self.form == Form::Json {
-            return print(&json(&Event::Open { url: uri.to_string(), subprotocol }));
+            return print(&json(&Event::Open { url: uri.to_string(), subprotocol, deflate }));
         }
         let chosen = subprotocol.map(|name| format!(", subprotocol {name}")).unwrap_or_default();
-        eprintln!("connected to {uri}{chosen}");
+        let compressed = if deflate { ", compressed" } else { "" };
+        eprintln!("connected to {uri}{chosen}{compressed}");
         if io::stdin().is_terminal() {
             eprintln!("each line that you write is sent; Ctrl-D closes");
         }

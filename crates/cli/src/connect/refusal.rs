@@ -33,7 +33,13 @@ fn refused(response: &Response, uri: &Uri) -> String {
     let body = harmless(&body.split_whitespace().collect::<Vec<_>>().join(" "));
     let shown: String = body.chars().take(BODY_SHOWN_MAX).collect();
     let more = if shown.len() < body.len() { "…" } else { "" };
-    if shown.is_empty() {
+    let location = response.headers().get("location").filter(|_| (300..400).contains(&status));
+    if let Some(location) = location {
+        let location = harmless(&String::from_utf8_lossy(location));
+        format!(
+            "{uri} redirects with {status}{meaning} to {location} (--redirects COUNT follows so many)"
+        )
+    } else if shown.is_empty() {
         format!("{uri} refused the handshake with {status}{meaning}, and an empty body")
     } else {
         format!("{uri} refused the handshake with {status}{meaning}: {shown}{more}")

@@ -20,6 +20,8 @@ async fn a_wrong_command_line_says_what_was_wrong_and_what_is_possible() {
         (&["connect", "-H", "Upgrade: x", "ws://h/"], &["'Upgrade: x'"]),
         (&["connect", "--subprotocol", "a b", "ws://h/"], &["'a b'"]),
         (&["connect", "--origin", "a\nb", "ws://h/"], &["--origin"]),
+        (&["connect", "--proxy", "ftp://h", "ws://h/"], &["'ftp://h'", "socks5"]),
+        (&["connect", "--redirects", "many", "ws://h/"], &["'many'"]),
         (&["connect", "--ping", "0", "ws://h/"], &["'0'", "1..=86400"]),
         (&["connect", "--wait", "long", "ws://h/"], &["'long'"]),
     ];
@@ -41,7 +43,19 @@ async fn help_is_enough_to_go_on() {
         (&["serve", "--help"], &["--dev", "--listen", "SIGTERM", "ws://localhost:8080"]),
         (
             &["connect", "--help"],
-            &["--header", "--insecure", "--ping", "--json", "Ctrl-D", "Exit status: 0", "hex"],
+            &[
+                "--header",
+                "--insecure",
+                "--deflate",
+                "--proxy",
+                "http_proxy",
+                "--redirects",
+                "--ping",
+                "--json",
+                "Ctrl-D",
+                "Exit status: 0",
+                "hex",
+            ],
         ),
     ] {
         let ended = run(arguments, "").await;

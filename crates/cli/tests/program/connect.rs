@@ -5,9 +5,14 @@ use std::{net::SocketAddr, sync::Arc};
 use rcgen::generate_simple_self_signed;
 use rustix::process::Signal;
 use tidewire::{
-    CloseCode, Server, WebSocket,
+    CloseCode, DeflateConfig, Server, WebSocket,
     proto::handshake::Rejection,
     rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
 };
 
 use crate::process::{Program, run};
@@ -75,7 +80,7 @@ async fn much_input_does_not_wait_for_itself() {
         let writing = tokio::spawn(async move {
             for _ in 0..16 {
                 let line = format!("{}\n", "x".repeat(1 << 19));
-                tokio::io::AsyncWriteExt::write_all(&mut stdin, line.as_bytes()).await.unwrap();
+                stdin.write_all(line.as_bytes()).await.unwrap();
             }
         });
         let ended = client.ended().await;
@@ -97,7 +102,7 @@ async fn one_object_in_each_line_for_scripts() {
     assert_eq!(
         ended.stdout,
         [
-            &format!(r#"{{"type":"open","url":"{url}","subprotocol":null}}"#),
+            &format!(r#"{{"type":"open","url":"{url}","subprotocol":null,"deflate":false}}"#),
             r#"{"type":"text","text":"two\nlines"}"#,
             r#"{"type":"binary","hex":"00ff"}"#,
             r#"{"type":"close","code":4000,"reason":"","clean":true}"#,
@@ -216,6 +221,72 @@ async fn the_subprotocol_that_was_chosen_is_told() {
         "{}",
         ended.stderr
     );
+}
+
+#[tokio::test]
+async fn messages_are_compressed_where_that_is_asked_for() {
+    let deflate = Server::new().deflate(DeflateConfig::default());
+    let url = format!("ws://{}/", server(deflate, repeat).await);
+    for (arguments, compressed) in
+        [(&["connect"][..], ""), (&["connect", "--deflate"], ", compressed")]
+    {
+        let ended = run(&[arguments, &[&url]].concat(), "hello hello hello\n").await;
+        assert_eq!(ended.stdout, ["hello hello hello"]);
+        assert_eq!(ended.stderr, format!("connected to {url}{compressed}\nclosed with 1000\n"));
+    }
+    let ended = run(&["connect", "--json", "--deflate", &url], "").await;
+    assert!(ended.stdout[0].ends_with(r#""deflate":true}"#), "{}", ended.stdout[0]);
+}
+
+/// The proxy alone knows where the server is, and is told our name.
+#[tokio::test]
+async fn a_proxy_leads_to_the_server() {
+    let echo = server(Server::new(), repeat).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = format!("http://user:secret@{}", listener.local_addr().unwrap());
+    let asked = tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(client.read_u8().await.unwrap());
+        }
+        client.write_all(b"HTTP/1.1 200 \r\n\r\n").await.unwrap();
+        let mut server = TcpStream::connect(echo).await.unwrap();
+        tokio::io::copy_bidirectional(&mut client, &mut server).await.unwrap();
+        String::from_utf8(head).unwrap()
+    });
+    let ended = run(&["connect", "--proxy", &proxy, "ws://server.invalid/"], "hello\n").await;
+    assert_eq!(ended.stdout, ["hello"], "{}", ended.stderr);
+    assert_eq!(ended.code, Some(0));
+    let asked = asked.await.unwrap().to_lowercase();
+    assert!(asked.starts_with("connect server.invalid:80 http/1.1\r\n"), "{asked}");
+    assert!(asked.contains("proxy-authorization: basic "), "{asked}");
+}
+
+#[tokio::test]
+async fn redirects_are_followed_where_that_is_asked_for() {
+    let target = echo().await;
+    let rejection = Rejection::new(307, "").unwrap().header("Location", &target).unwrap();
+    let listener = tidewire::Listener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let handshake = listener.accept().await.unwrap().handshake().await.unwrap();
+            handshake.reject(&rejection).await.unwrap();
+        }
+    });
+    let ended = run(&["connect", "--redirects", "1", &url], "hello\n").await;
+    assert_eq!(ended.stdout, ["hello"], "{}", ended.stderr);
+    assert_eq!(ended.code, Some(0));
+    let ended = run(&["connect", &url], "").await;
+    assert_eq!(
+        ended.stderr,
+        format!(
+            "tidewire: {url} redirects with 307 Temporary Redirect to {target} \
+             (--redirects COUNT follows so many)\n"
+        )
+    );
+    assert_eq!(ended.code, Some(1));
 }
 
 #[tokio::test]
