@@ -47,6 +47,8 @@ struct Options {
     subprotocol_required: bool,
     connect_timeout: Duration,
     redirect_count_max: usize,
+    #[cfg(all(feature = "http2", feature = "tls"))]
+    prefers_http2: bool,
     proxy: Proxy,
     #[cfg(feature = "deflate")]
     deflate: Option<DeflateConfig>,
@@ -67,6 +69,8 @@ impl Client {
             subprotocol_required: false,
             connect_timeout: CONNECT_TIMEOUT,
             redirect_count_max: 0,
+            #[cfg(all(feature = "http2", feature = "tls"))]
+            prefers_http2: false,
             proxy: Proxy::from_env(),
             #[cfg(feature = "deflate")]
             deflate: None,
@@ -140,6 +144,19 @@ impl Client {
     #[must_use]
     pub fn redirects(self, count_max: usize) -> Self {
         self.with(|options| options.redirect_count_max = count_max)
+    }
+
+    /// Whether [`connect`](Self::connect) speaks HTTP/2 (RFC 8441) with servers of `wss:` that select
+    /// it by ALPN and take WebSockets over it. Default: no.
+    ///
+    /// For servers that speak nothing else, and networks where HTTP/1.1 fares worse. It saves
+    /// nothing: each WebSocket has a connection of its own, as by HTTP/1.1, and one that speaks
+    /// HTTP/2 without RFC 8441, as most do, is reached a second time. For many WebSockets on one
+    /// connection there is [`connect_http2`](Self::connect_http2).
+    #[cfg(all(feature = "http2", feature = "tls"))]
+    #[must_use]
+    pub fn prefer_http2(self, preferred: bool) -> Self {
+        self.with(|options| options.prefers_http2 = preferred)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {

@@ -16,7 +16,7 @@ use tokio::{
 use tokio_rustls::{TlsStream, rustls};
 
 /// The byte stream below a connection that this library made or accepted itself: TCP, a Unix
-/// socket, or TLS over one of them.
+/// socket, TLS over one of them, or a stream of HTTP/2 over TLS.
 ///
 /// Whoever brings a stream of its own uses
 /// [`Server::accept`](crate::Server::accept) or [`Client::handshake`](crate::Client::handshake).
@@ -29,6 +29,9 @@ enum Inner {
     /// Over any of these, itself included: to a server through a proxy that is reached by TLS.
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream<NetStream>>),
+    /// See [`Client::prefer_http2`](crate::Client::prefer_http2).
+    #[cfg(all(feature = "http2", feature = "tls"))]
+    Http2(Box<crate::http2::Stream>),
 }
 
 /// Calls the same method of whichever stream it is.
@@ -49,6 +52,11 @@ macro_rules! forward {
                 let $io = Pin::new(&mut **io);
                 $call
             }
+            #[cfg(all(feature = "http2", feature = "tls"))]
+            Inner::Http2(io) => {
+                let $io = Pin::new(&mut **io);
+                $call
+            }
         }
     };
 }
@@ -58,7 +66,7 @@ impl NetStream {
     ///
     /// # Errors
     /// Those of the operating system; [`Unsupported`](io::ErrorKind::Unsupported) for a Unix
-    /// socket, which has none.
+    /// socket, which has none, and for a stream of HTTP/2, whose connection is out of sight.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         match &self.0 {
             Inner::Tcp(io) => io.peer_addr(),
@@ -66,6 +74,8 @@ impl NetStream {
             Inner::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
             #[cfg(feature = "tls")]
             Inner::Tls(io) => io.get_ref().0.peer_addr(),
+            #[cfg(all(feature = "http2", feature = "tls"))]
+            Inner::Http2(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -80,18 +90,25 @@ impl NetStream {
             Inner::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
             #[cfg(feature = "tls")]
             Inner::Tls(io) => io.get_ref().0.local_addr(),
+            #[cfg(all(feature = "http2", feature = "tls"))]
+            Inner::Http2(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
     /// Whether it is TLS.
     pub const fn is_tls(&self) -> bool {
+        #[cfg(all(feature = "http2", feature = "tls"))]
+        if matches!(self.0, Inner::Http2(_)) {
+            return true; // elsewhere it is not chosen
+        }
         #[cfg(feature = "tls")]
         return matches!(self.0, Inner::Tls(_));
         #[cfg(not(feature = "tls"))]
         return false;
     }
 
-    /// What TLS knows, where it is TLS: the peer's certificates, the protocol version, ALPN.
+    /// What TLS knows, where it is TLS: the peer's certificates, the protocol version, ALPN. Nothing
+    /// for a stream of HTTP/2, whose connection is out of sight.
     #[cfg(feature = "tls")]
     pub fn tls(&self) -> Option<&rustls::CommonState> {
         match &self.0 {
@@ -130,6 +147,13 @@ impl From<tokio::net::UnixStream> for NetStream {
 impl From<TlsStream<Self>> for NetStream {
     fn from(io: TlsStream<Self>) -> Self {
         Self(Inner::Tls(Box::new(io)))
+    }
+}
+
+#[cfg(all(feature = "http2", feature = "tls"))]
+impl From<crate::http2::Stream> for NetStream {
+    fn from(io: crate::http2::Stream) -> Self {
+        Self(Inner::Http2(Box::new(io)))
     }
 }
 
@@ -182,6 +206,8 @@ impl fmt::Debug for NetStream {
             Inner::Unix(io) => io.fmt(f),
             #[cfg(feature = "tls")]
             Inner::Tls(io) => f.debug_tuple("Tls").field(io.get_ref().0).finish(),
+            #[cfg(all(feature = "http2", feature = "tls"))]
+            Inner::Http2(io) => io.fmt(f),
         }
     }
 }

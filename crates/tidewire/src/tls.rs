@@ -37,28 +37,31 @@ mod unverified;
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 const ALPN_HTTP2: &[u8] = b"h2";
 
-/// Does the client's end of the TLS handshake, for a connection of this version of HTTP.
+/// Does the client's end of the TLS handshake, for a connection of one of these versions of HTTP.
 pub(crate) async fn connect(
     config: Option<&Arc<ClientConfig>>,
     io: NetStream,
     host: &Host,
-    version: HttpVersion,
+    versions: &[HttpVersion],
 ) -> Result<NetStream, HandshakeError> {
     let mut config = match config {
         Some(config) => Arc::clone(config),
         None => default_config().await.map_err(HandshakeError::Tls)?,
     };
-    let is_http2 = version == HttpVersion::Http2;
-    if is_http2 {
+    let (http1, http2) =
+        (versions.contains(&HttpVersion::Http11), versions.contains(&HttpVersion::Http2));
+    if http2 {
         // Whatever it offers else: here nothing else would be of use.
-        Arc::make_mut(&mut config).alpn_protocols = vec![ALPN_HTTP2.to_vec()];
+        let offers = [(http2, ALPN_HTTP2), (http1, ALPN_HTTP1)];
+        Arc::make_mut(&mut config).alpn_protocols =
+            offers.iter().filter(|offer| offer.0).map(|offer| offer.1.to_vec()).collect();
     }
     let name = server_name(host).map_err(HandshakeError::Tls)?;
     let io = TlsConnector::from(config).connect(name, io).await.map_err(HandshakeError::Tls)?;
     // RFC 7301 §3.2: from here on the connection speaks what was selected.
     match io.get_ref().1.alpn_protocol() {
-        None | Some(ALPN_HTTP1) if !is_http2 => Ok(TlsStream::from(io).into()),
-        Some(ALPN_HTTP2) if is_http2 => Ok(TlsStream::from(io).into()),
+        None | Some(ALPN_HTTP1) if http1 => Ok(TlsStream::from(io).into()),
+        Some(ALPN_HTTP2) if http2 => Ok(TlsStream::from(io).into()),
         // RFC 9113 §3.3: "HTTP/2 over TLS uses the "h2" protocol identifier".
         None => Err(HandshakeError::Tls(io::Error::other(
             "the server does not speak HTTP/2: it selected no ALPN (RFC 9113 §3.3)",
@@ -68,6 +71,12 @@ pub(crate) async fn connect(
             String::from_utf8_lossy(other)
         )))),
     }
+}
+
+/// Whether HTTP/2 was selected.
+#[cfg(feature = "http2")]
+pub(crate) fn is_http2(io: &NetStream) -> bool {
+    io.tls().is_some_and(|tls| tls.alpn_protocol() == Some(ALPN_HTTP2))
 }
 
 /// Does the server's end of the TLS handshake.

@@ -95,9 +95,38 @@ impl Client {
         // future for as long as it lives, and TLS and dialing take kilobytes.
         Box::pin(async {
             let io = self.reach(request.uri()).await?;
+            #[cfg(all(feature = "http2", feature = "tls"))]
+            if self.0.prefers_http2 && request.uri().scheme() == Scheme::Wss {
+                return self.handshake_by_choice(io, request).await;
+            }
             self.secure_and_handshake(io, request).await
         })
         .await
+    }
+
+    /// By HTTP/2 where the server selects it and takes WebSockets over it; else by HTTP/1.1.
+    #[cfg(all(feature = "http2", feature = "tls"))]
+    async fn handshake_by_choice(
+        &self,
+        io: NetStream,
+        request: ClientRequest,
+    ) -> Result<WebSocket, Error> {
+        let versions = [HttpVersion::Http2, HttpVersion::Http11];
+        let deadline = self.bounds().handshake_deadline();
+        let io = self.secure(io, request.uri(), &versions, deadline).await?;
+        if !tls::is_http2(&io) {
+            return self.handshake_by(io, request, deadline).await;
+        }
+        match self.http2(io).await {
+            Ok(connector) => connector.open(&request).await,
+            // Most servers speak HTTP/2 and have never heard of RFC 8441; this connection speaks
+            // nothing else any more (RFC 7301 §3.2).
+            Err(Error::Handshake(error)) if matches!(*error, HandshakeError::ConnectProtocol) => {
+                let io = self.reach(request.uri()).await?;
+                self.secure_and_handshake(io, request).await
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// A connection to the server for this version of HTTP, TLS included.
@@ -105,7 +134,7 @@ impl Client {
     pub(crate) async fn open(&self, uri: &Uri, version: HttpVersion) -> Result<NetStream, Error> {
         Box::pin(async {
             let io = self.reach(uri).await?;
-            Ok(self.secure(io, uri, version, self.bounds().handshake_deadline()).await?)
+            Ok(self.secure(io, uri, &[version], self.bounds().handshake_deadline()).await?)
         })
         .await
     }
@@ -137,8 +166,8 @@ impl Client {
         if proxy.is_tls() {
             #[cfg(feature = "tls")]
             {
-                let version = HttpVersion::Http11;
-                io = tls::connect(self.0.tls.as_ref(), io, proxy.host(), version).await?;
+                let versions = &[HttpVersion::Http11];
+                io = tls::connect(self.0.tls.as_ref(), io, proxy.host(), versions).await?;
             }
             #[cfg(not(feature = "tls"))]
             return Err(HandshakeError::no_tls());
@@ -169,7 +198,7 @@ impl Client {
         request: ClientRequest,
     ) -> Result<WebSocket, Error> {
         let deadline = self.bounds().handshake_deadline();
-        let io = self.secure(io, request.uri(), HttpVersion::Http11, deadline).await?;
+        let io = self.secure(io, request.uri(), &[HttpVersion::Http11], deadline).await?;
         self.handshake_by(io, request, deadline).await
     }
 
@@ -181,14 +210,14 @@ impl Client {
         &self,
         io: NetStream,
         uri: &Uri,
-        version: HttpVersion,
+        versions: &[HttpVersion],
         deadline: Deadline,
     ) -> Result<NetStream, HandshakeError> {
         if uri.scheme() == Scheme::Ws {
             return Ok(io);
         }
         #[cfg(feature = "tls")]
-        return deadline.limit(tls::connect(self.0.tls.as_ref(), io, uri.host(), version)).await?;
+        return deadline.limit(tls::connect(self.0.tls.as_ref(), io, uri.host(), versions)).await?;
         #[cfg(not(feature = "tls"))]
         return deadline.limit(async { Err(HandshakeError::no_tls()) }).await?;
     }

@@ -96,8 +96,15 @@ impl Connector {
     /// Dropping the future ends the attempt.
     pub async fn connect(&self, uri: &str) -> Result<WebSocket<Stream>, Error> {
         let uri: Uri = uri.parse().map_err(HandshakeError::Uri)?;
-        let asked = self.client.request(uri)?;
-        let request = head(&asked)?;
+        self.open(&self.client.request(uri)?).await
+    }
+
+    /// Opens what is asked for.
+    pub(crate) async fn open<S>(&self, asked: &ClientRequest) -> Result<WebSocket<S>, Error>
+    where
+        S: crate::Stream + From<Stream>,
+    {
+        let request = head(asked)?;
         let deadline = self.client.bounds().handshake_deadline();
         let requests = deadline.limit(self.requests.clone().ready()).await?;
         let (response, send) =
@@ -121,7 +128,7 @@ impl Connector {
         }
         match asked.check_http2(parts.status.as_u16(), headers) {
             Ok(established) => {
-                self.client.established(Stream::new(send, receive), established, &[])
+                self.client.established(Stream::new(send, receive).into(), established, &[])
             }
             Err(HandshakeFailure::Refused(response)) => {
                 let mut body = Vec::new();

@@ -530,3 +530,69 @@ async fn by_tls() {
         assert_eq!(ws.next().await.unwrap(), Some(Message::text("hello")));
     }
 }
+
+/// RFC 8441 §3, RFC 7301 §3.2: where it is preferred, HTTP/2 is spoken with servers that select it
+/// and say that they take WebSockets over it. All others are reached as ever.
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn t1_where_it_is_preferred() {
+    use std::sync::Arc;
+
+    use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+
+    /// What it takes WebSockets over.
+    async fn serve(config: ServerConfig, http2: bool) -> u16 {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        tokio::spawn(async move {
+            while let Ok((io, _)) = listener.accept().await {
+                let io = acceptor.accept(io).await.unwrap();
+                if http2 || io.get_ref().1.alpn_protocol() != Some(b"h2") {
+                    tokio::spawn(async move {
+                        match Server::new().negotiate(io).await.unwrap() {
+                            Negotiated::Http1(handshake) => {
+                                drop(echo(handshake.accept().await.unwrap()).await);
+                            }
+                            Negotiated::Http2(mut connection) => {
+                                let handshake = connection.next().await.unwrap().unwrap();
+                                tokio::spawn(echo(handshake.accept().unwrap()));
+                                // Drives it.
+                                drop(connection.next().await);
+                            }
+                        }
+                    });
+                } else {
+                    tokio::spawn(async move {
+                        let mut connection = h2::server::handshake(io).await.unwrap();
+                        assert!(connection.accept().await.is_none(), "no request");
+                    });
+                }
+            }
+        });
+        port
+    }
+
+    let authority = crate::certificates::Authority::new();
+    let client = Client::new().tls(Arc::new(authority.client()));
+    for (alpn, http2) in [
+        (&["h2", "http/1.1"][..], true),
+        (&["h2", "http/1.1"], false),
+        (&["http/1.1"], false),
+        (&[], false),
+    ] {
+        let mut config = authority.server();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let url = format!("wss://localhost:{}/", serve(config, http2).await);
+        for preferred in [true, false] {
+            let client = client.clone().prefer_http2(preferred);
+            let mut ws = client.connect(&url).await.unwrap();
+            let http1 = ws.response_headers().unwrap().contains("sec-websocket-accept");
+            assert_eq!(http1, !(http2 && preferred), "{alpn:?} {http2} {preferred}");
+            assert!(ws.with_io(tidewire::NetStream::is_tls));
+            ws.send("hello").await.unwrap();
+            assert_eq!(ws.next().await.unwrap(), Some(Message::text("hello")));
+            ws.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+        }
+    }
+}
