@@ -1,6 +1,9 @@
 //! A server for trying things out: the chat room at `/`, as a page and as a WebSocket.
 //!
 //! Open to everybody who reaches it, and to every page in their browsers, whatever its Origin.
+//!
+//! It speaks HTTP/1.1 alone: browsers speak HTTP/2 over TLS and not otherwise, and there is no TLS
+//! here. Put a proxy in front that has it, and speaks HTTP/1.1 to us.
 
 use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -8,7 +11,7 @@ use http::StatusCode;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tidewire::{
-    HandshakeError, Limits, Server, WebSocket,
+    DeflateConfig, HandshakeError, Limits, Server, WebSocket,
     hyper::{Body, Handshake, Stream},
     proto::{
         CloseFrame,
@@ -61,6 +64,9 @@ pub async fn serve(listeners: Listeners, epoch: String, stop: impl Future<Output
         .limits(Limits { message_len_max, ..Limits::default() })
         // On purpose: this server is for trying things out.
         .origins(OriginPolicy::Any)
+        // What the room has heard lately, and long messages; nothing that is kept for a connection.
+        // Whoever talks here knows no secret that its length could tell about (RFC 7692 §8).
+        .deflate(DeflateConfig::small_memory())
         .subprotocols([SUBPROTOCOL]);
     let (alive, mut all_ended) = mpsc::channel(1);
     let room = Room::new(limits, epoch);

@@ -1,6 +1,6 @@
 //! The room, as its clients see it.
 
-use tidewire::{Client, CloseCode, Message, WebSocket};
+use tidewire::{Client, CloseCode, DeflateConfig, Message, WebSocket};
 
 use crate::process::{serve, soon};
 
@@ -63,6 +63,27 @@ async fn what_a_bare_client_sends_reaches_everybody_the_sender_included() {
                     break;
                 }
             }
+        }
+    }
+}
+
+/// RFC 7692, as browsers offer it; those who do not hear the same.
+#[tokio::test]
+async fn long_messages_are_compressed_for_those_who_offer_it() {
+    let (_server, address) = serve().await;
+    let mut plain = bare(&address).await;
+    let offering = Client::new().deflate(DeflateConfig::default());
+    let mut ws = offering.connect(&format!("ws://{address}")).await.unwrap();
+    let agreed = ws.deflate().expect("it is accepted");
+    for flow in [agreed.server(), agreed.client()] {
+        assert!(flow.no_context_takeover(), "the server would have to keep a window: {agreed}");
+    }
+    plain.send("here").await.unwrap();
+    assert_eq!(text(&mut plain).await, "User: here");
+    for said in ["short".to_owned(), "long and the same, ".repeat(100)] {
+        ws.send(&*said).await.unwrap();
+        for ws in [&mut ws, &mut plain] {
+            while text(ws).await != format!("User: {said}") {}
         }
     }
 }

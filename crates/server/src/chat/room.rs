@@ -125,8 +125,8 @@ impl Room {
     pub(crate) fn say(&self, id: u64, at: u64, text: ByteString) -> bool {
         let mut state = self.state();
         let Some(who) = state.members.get(&id).and_then(Member::who).cloned() else { return false };
-        // Each is encoded once, however many receive it.
-        let bare = Prepared::new(&*format!("{}: {text}", who.name));
+        // Each is encoded once, and compressed once, however many receive it.
+        let bare = Prepared::new(&*format!("{}: {text}", who.name)).compressed();
         let said = Said { offset: state.history.next_offset(), at, who, text };
         let named = prepared(&Event::Said(&said));
         for member in state.members.values() {
@@ -219,7 +219,7 @@ pub(crate) fn close(sender: &Sender, code: CloseCode, reason: &str) {
 }
 
 fn prepared(event: &Event<'_>) -> Prepared {
-    Prepared::new(&*event.to_json())
+    Prepared::new(&*event.to_json()).compressed()
 }
 
 fn is_alike(one: &str, other: &str) -> bool {
