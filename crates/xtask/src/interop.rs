@@ -119,10 +119,13 @@ fn chromium(desk: &Desk<'_>) -> Verdict {
     let Some(browser) = setup::browser() else {
         return Err(Trouble::NotChecked("no Chromium here; $CHROMIUM may name one".to_owned()));
     };
-    let server = Server::start(testee::chat(desk.workspace), desk)?;
+    let server = Server::start(testee::chat(desk.workspace, "127.0.0.1:0"), desk)?;
     let mut command = Script::Node("node/browser.mjs").command(desk);
     let folder = desk.workspace.results("browser")?;
     command.arg(browser).arg(&server.url).arg(&folder);
+    // One more, which the script stops and starts itself.
+    let chat = testee::chat(desk.workspace, "{addr}");
+    command.arg(chat.get_program()).args(chat.get_args());
     desk.run(command, LIMIT)?;
     Ok(format!("{}, screenshots in {}", tally(desk), folder.display()))
 }

@@ -36,10 +36,10 @@ pub(crate) fn echo_client(workspace: &Workspace) -> PathBuf {
     workspace.target("release/examples/echo_client")
 }
 
-/// The program, as a demo server.
-pub(crate) fn chat(workspace: &Workspace) -> Command {
+/// The program, as a demo server that listens on `address`.
+pub(crate) fn chat(workspace: &Workspace, address: &str) -> Command {
     let mut command = Command::new(workspace.target("release/tidewire"));
-    command.args(["serve", "--dev", "--listen", "127.0.0.1:0"]);
+    command.args(["serve", "--dev", "--listen", address]);
     command
 }
 
