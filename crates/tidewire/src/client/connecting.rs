@@ -117,8 +117,8 @@ impl Client {
         if !tls::is_http2(&io) {
             return self.handshake_by(io, request, deadline).await;
         }
-        match self.http2(io).await {
-            Ok(connector) => connector.open(&request).await,
+        match self.http2_by(io, deadline).await {
+            Ok(connector) => connector.open(&request, deadline).await,
             // Most servers speak HTTP/2 and have never heard of RFC 8441; this connection speaks
             // nothing else any more (RFC 7301 §3.2).
             Err(Error::Handshake(error)) if matches!(*error, HandshakeError::ConnectProtocol) => {

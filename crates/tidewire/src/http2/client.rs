@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     client::Client,
+    deadline::Deadline,
     error::{Error, HandshakeError},
     heads,
     websocket::WebSocket,
@@ -49,6 +50,14 @@ impl Client {
     /// # Cancel safety
     /// Dropping the future drops the stream.
     pub async fn http2<S: crate::Stream>(&self, io: S) -> Result<Connector, Error> {
+        self.http2_by(io, self.bounds().handshake_deadline()).await
+    }
+
+    pub(crate) async fn http2_by<S: crate::Stream>(
+        &self,
+        io: S,
+        deadline: Deadline,
+    ) -> Result<Connector, Error> {
         let mut builder = h2::client::Builder::new();
         builder
             .enable_push(false)
@@ -58,7 +67,6 @@ impl Client {
                 u32::try_from(self.bounds().handshake_limits.head_len_max).unwrap_or(u32::MAX),
             )
             .max_send_buffer_size(SEND_BUFFER_LEN_MAX);
-        let deadline = self.bounds().handshake_deadline();
         let (requests, mut connection) =
             deadline.limit(builder.handshake(io)).await?.map_err(io_error)?;
         // RFC 8441 §3: a client may not ask before the server's SETTINGS allow it. They are the
@@ -96,16 +104,19 @@ impl Connector {
     /// Dropping the future ends the attempt.
     pub async fn connect(&self, uri: &str) -> Result<WebSocket<Stream>, Error> {
         let uri: Uri = uri.parse().map_err(HandshakeError::Uri)?;
-        self.open(&self.client.request(uri)?).await
+        self.open(&self.client.request(uri)?, self.client.bounds().handshake_deadline()).await
     }
 
     /// Opens what is asked for.
-    pub(crate) async fn open<S>(&self, asked: &ClientRequest) -> Result<WebSocket<S>, Error>
+    pub(crate) async fn open<S>(
+        &self,
+        asked: &ClientRequest,
+        deadline: Deadline,
+    ) -> Result<WebSocket<S>, Error>
     where
         S: crate::Stream + From<Stream>,
     {
         let request = head(asked)?;
-        let deadline = self.client.bounds().handshake_deadline();
         let requests = deadline.limit(self.requests.clone().ready()).await?;
         let (response, send) =
             requests.map_err(io_error)?.send_request(request, false).map_err(io_error)?;
