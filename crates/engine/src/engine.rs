@@ -21,6 +21,7 @@ use crate::{
     plane::Plane,
     remote::{MailboxFull, Remote},
     settings::Settings,
+    tls::Tls,
 };
 
 /// Threads that own connections, each with an event loop and a [`Handler`].
@@ -39,6 +40,7 @@ pub struct Adopted<G> {
     pub(crate) guest: G,
     #[cfg(feature = "deflate")]
     pub(crate) deflate: Option<DeflateParams>,
+    pub(crate) tls: Option<Box<Tls>>,
 }
 
 impl<G> Adopted<G> {
@@ -50,6 +52,7 @@ impl<G> Adopted<G> {
             guest,
             #[cfg(feature = "deflate")]
             deflate: None,
+            tls: None,
         }
     }
 
@@ -58,6 +61,14 @@ impl<G> Adopted<G> {
     #[must_use]
     pub const fn deflate(mut self, params: Option<DeflateParams>) -> Self {
         self.deflate = params;
+        self
+    }
+
+    /// Over TLS, whose handshake is done: rustls's connection goes on here.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, connection: rustls::ServerConnection) -> Self {
+        self.tls = Some(Box::new(Tls::new(connection)));
         self
     }
 }

@@ -32,11 +32,14 @@ use crate::{
     remote::Remote,
     settings::{SECTOR_COUNT, TICK},
     stopping::Stopping,
+    tls::Tls,
 };
 
 pub(crate) struct EventLoop<H: Handler> {
     pub(crate) plane: Plane<H>,
     handler: H,
+    /// What TLS has decrypted, until the handler has seen it.
+    plaintext: Vec<u8>,
     mail: VecDeque<Mail<H>>,
     listeners: Vec<Listener<H>>,
     /// Where accepting goes on, after the process had no file descriptors left.
@@ -51,6 +54,9 @@ struct Listener<H: Handler> {
     socket: OwnedFd,
     door: Arc<Door<H::Guest>>,
 }
+
+/// As much as one read brings at most.
+const PLAINTEXT_LEN: usize = 64 << 10;
 
 /// So many are accepted in one turn; those who are connected already want to be heard as well.
 const ACCEPTED_AT_ONCE_MAX: usize = 64;
@@ -70,6 +76,7 @@ impl<H: Handler> EventLoop<H> {
         Self {
             plane,
             handler,
+            plaintext: Vec::new(),
             mail: VecDeque::new(),
             listeners: Vec::new(),
             accepts_again_at: None,
@@ -126,6 +133,58 @@ impl<H: Handler> EventLoop<H> {
 
     /// Bytes that were read from a connection.
     pub(crate) fn received(&mut self, index: u32, bytes: &mut [u8]) {
+        match self.plane.conns.get(index) {
+            Some(conn) if conn.tls.is_some() => self.decrypt(index, bytes),
+            _ => self.understand(index, bytes),
+        }
+    }
+
+    fn decrypt(&mut self, index: u32, mut ciphertext: &[u8]) {
+        let mut buffer = std::mem::take(&mut self.plaintext);
+        buffer.resize(PLAINTEXT_LEN, 0);
+        while let Some(Conn { tls: Some(tls), .. }) = self.plane.conns.get_mut(index) {
+            let received = tls.receive(&mut ciphertext);
+            while self.read_plaintext(index, &mut buffer) {}
+            if let Err(error) = received {
+                tracing::debug!(connection = ?self.plane.id(index), "TLS failed: {error}");
+                self.eof(index);
+                break;
+            }
+            if ciphertext.is_empty() {
+                break;
+            }
+        }
+        self.plaintext = buffer;
+        // TLS has things to say of its own: its handshake, an alert.
+        let tls = self.plane.conns.get(index).and_then(|conn| conn.tls.as_ref());
+        if tls.is_some_and(|tls| tls.wants_write()) {
+            self.plane.mark(index);
+        }
+    }
+
+    /// Hears a piece of what TLS has decrypted. `false`: there is none.
+    fn read_plaintext(&mut self, index: u32, buffer: &mut [u8]) -> bool {
+        let Some(Conn { stage, tls: Some(tls), .. }) = self.plane.conns.get_mut(index) else {
+            return false;
+        };
+        let target = match stage {
+            Stage::Open(proto) => proto.read_target(&mut self.plane.cx),
+            Stage::Opening(_) | Stage::Refused(_) => None,
+        };
+        // A large message is decrypted into its own memory.
+        let (len, own) = match target {
+            Some(target) => (tls.read(target), true),
+            None => (tls.read(buffer), false),
+        };
+        match (len, own) {
+            (0, _) => return false,
+            (_, true) => self.filled(index, len),
+            (_, false) => self.understand(index, &mut buffer[..len]),
+        }
+        true
+    }
+
+    fn understand(&mut self, index: u32, bytes: &mut [u8]) {
         let Some(conn) = self.plane.conns.get_mut(index) else { return };
         match (&conn.stage, conn.kept.take()) {
             (Stage::Open(_), None) => self.hear(index, bytes),
@@ -138,10 +197,8 @@ impl<H: Handler> EventLoop<H> {
 
     /// Where a large message is under way: its socket, and the memory to read into.
     pub(crate) fn read_target(&mut self, index: u32) -> Option<(BorrowedFd<'_>, &mut [u8])> {
-        let Conn { stage: Stage::Open(proto), socket, .. } = self.plane.conns.get_mut(index)?
-        else {
-            return None;
-        };
+        let conn = self.plane.conns.get_mut(index)?;
+        let Conn { stage: Stage::Open(proto), tls: None, socket, .. } = conn else { return None };
         Some((OwnedFd::as_fd(socket), proto.read_target(&mut self.plane.cx)?))
     }
 
@@ -376,8 +433,14 @@ impl<H: Handler> EventLoop<H> {
     }
 
     fn enter<B: Backend>(&mut self, backend: &mut B, socket: OwnedFd, door: Arc<Door<H::Guest>>) {
+        let tls = match door.tls.as_ref().map(Tls::with_config).transpose() {
+            Ok(tls) => tls,
+            Err(error) => return tracing::error!("TLS cannot be spoken: {error}"),
+        };
         let opening = Opening::new(door, self.plane.cx.now);
-        self.place(backend, Conn::new(socket, Stage::Opening(Box::new(opening))));
+        let mut conn = Conn::new(socket, Stage::Opening(Box::new(opening)));
+        conn.tls = tls.map(Box::new);
+        self.place(backend, conn);
     }
 
     /// Gives a connection its place; `None` where there is none left, and then it is closed.
@@ -399,10 +462,9 @@ impl<H: Handler> EventLoop<H> {
     }
 
     fn adopt<B: Backend>(&mut self, backend: &mut B, adopted: Adopted<H::Guest>) {
-        let proto = self.plane.new_proto(0);
-        let Some(index) = self.place(backend, Conn::new(adopted.socket, Stage::Open(proto))) else {
-            return;
-        };
+        let mut conn = Conn::new(adopted.socket, Stage::Open(self.plane.new_proto(0)));
+        conn.tls = adopted.tls;
+        let Some(index) = self.place(backend, conn) else { return };
         let mut unread = adopted.unread;
         self.opened(
             index,
@@ -566,12 +628,17 @@ impl<H: Handler> EventLoop<H> {
             Stage::Refused(refusal) => (refusal.unsent.is_empty(), Transport::EndSending),
             Stage::Open(proto) => (proto.outbox().is_empty(), proto.transport()),
         };
+        let drained = drained && conn.tls.as_ref().is_none_or(|tls| !tls.wants_write());
         if conn.flags.ended || transport == Transport::Ended {
             return self.remove(backend, index);
         }
         if drained && transport == Transport::EndSending && !conn.flags.sending_ended {
-            conn.flags.sending_ended = true;
-            backend.end_sending(&mut self.plane, index);
+            if conn.tls.as_mut().is_some_and(|tls| tls.end_sending()) {
+                self.plane.mark(index); // that has to be written first
+            } else {
+                conn.flags.sending_ended = true;
+                backend.end_sending(&mut self.plane, index);
+            }
         }
         self.look_at_marks(index);
         if let Some(conn) = self.plane.conns.get_mut(index)

@@ -73,8 +73,15 @@ mod runs;
 mod settings;
 mod slab;
 mod stopping;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod topics;
 
+#[cfg(feature = "tls")]
+pub use rustls;
 pub use tidewire_proto as proto;
 
 pub use backend::{Io, UnknownIo};

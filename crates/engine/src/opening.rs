@@ -11,7 +11,10 @@ use tidewire_proto::{
         Accept, HandshakeLimits, HttpVersion, OriginPolicy, Rejection, Request, Response,
         ServerHandshake, UpgradeRequest,
     },
+    uri::Scheme,
 };
+
+use crate::tls;
 
 /// Who may enter by a listener, and as what.
 ///
@@ -24,6 +27,7 @@ pub struct Door<G> {
     within: Duration,
     #[cfg(feature = "deflate")]
     deflate: Option<DeflateConfig>,
+    pub(crate) tls: Option<tls::Config>,
 }
 
 type Decide<G> = dyn Fn(&UpgradeRequest) -> Result<(Accept, G), Rejection> + Send + Sync;
@@ -58,6 +62,7 @@ impl<G> Door<G> {
             within: OPENING_WITHIN,
             #[cfg(feature = "deflate")]
             deflate: None,
+            tls: None,
         }
     }
 
@@ -90,8 +95,18 @@ impl<G> Door<G> {
         self
     }
 
+    /// Does TLS on every connection, as `config` says.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, config: Arc<rustls::ServerConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
     fn answer(&self, request: &UpgradeRequest) -> Result<Opened<G>, Rejection> {
-        self.origins.check(request, None).map_err(|refused| Rejection::from(&refused))?;
+        // Behind a proxy that ends TLS, plain TCP says nothing of the scheme.
+        let scheme = self.tls.is_some().then_some(Scheme::Wss);
+        self.origins.check(request, scheme).map_err(|refused| Rejection::from(&refused))?;
         let (accept, guest) = (self.decide)(request)?;
         #[cfg(feature = "deflate")]
         if let Some(deflate) = self.deflate.as_ref().filter(|_| accept.accepts_no_extension())

@@ -271,7 +271,8 @@ impl<H: Handler> Plane<H> {
     fn write_at_once(&mut self, index: u32, message: &Outgoing<'_>) -> bool {
         let Some(payload) = message.as_borrowed() else { return false };
         let Some(conn) = self.conns.get_mut(index) else { return false };
-        let (Stage::Open(proto), Some(writer)) = (&conn.stage, &mut self.writer) else {
+        let (Stage::Open(proto), None, Some(writer)) = (&conn.stage, &conn.tls, &mut self.writer)
+        else {
             return false;
         };
         let Some(header) = proto.share_header(message) else { return false };

@@ -1,10 +1,13 @@
 //! The command line that the examples share.
 
-use std::{error::Error, net::TcpListener};
+use std::{error::Error, net::TcpListener, sync::Arc};
+
+use tidewire::tls::server_config;
 
 use tidewire_engine::{
     Door, Io, Settings,
     proto::{DeflateConfig, handshake::OriginPolicy},
+    rustls::ServerConfig,
 };
 
 pub(crate) struct Options {
@@ -12,22 +15,28 @@ pub(crate) struct Options {
     io: Io,
     threads: usize,
     deflate: bool,
+    tls: Option<Arc<ServerConfig>>,
 }
 
 impl Options {
     pub(crate) fn from_args(name: &str) -> Result<Self, Box<dyn Error>> {
         let usage = || {
             format!(
-                "usage: {name} ADDRESS [--io epoll|auto] [--threads N] [--deflate], e.g. {name} \
-                 127.0.0.1:9002"
+                "usage: {name} ADDRESS [--io epoll|auto] [--threads N] [--deflate] [--tls CERT KEY], \
+                 e.g. {name} 127.0.0.1:9002"
             )
         };
         let threads = Settings::default().thread_count;
-        let mut options = Self { address: String::new(), io: Io::Auto, threads, deflate: false };
+        let mut options =
+            Self { address: String::new(), io: Io::Auto, threads, deflate: false, tls: None };
         let mut args = std::env::args().skip(1);
         while let Some(arg) = args.next() {
             match &*arg {
                 "--deflate" => options.deflate = true,
+                "--tls" => {
+                    let (certificates, key) = args.next().zip(args.next()).ok_or_else(usage)?;
+                    options.tls = Some(Arc::new(server_config(certificates, key)?));
+                }
                 "--io" => options.io = args.next().ok_or_else(usage)?.parse()?,
                 "--threads" => options.threads = args.next().ok_or_else(usage)?.parse()?,
                 _ if arg.starts_with('-') || !options.address.is_empty() => {
@@ -53,12 +62,17 @@ impl Options {
     pub(crate) fn bind(&self) -> Result<TcpListener, Box<dyn Error>> {
         let listener = TcpListener::bind(&self.address)
             .map_err(|error| format!("cannot listen on {}: {error}", self.address))?;
-        println!("ws://{}", listener.local_addr()?);
+        let scheme = if self.tls.is_some() { "wss" } else { "ws" };
+        println!("{scheme}://{}", listener.local_addr()?);
         Ok(listener)
     }
 
     pub(crate) fn door(&self) -> Door<()> {
         let door = Door::new().origins(OriginPolicy::Any);
-        if self.deflate { door.deflate(DeflateConfig::default()) } else { door }
+        let door = if self.deflate { door.deflate(DeflateConfig::default()) } else { door };
+        match &self.tls {
+            Some(config) => door.tls(Arc::clone(config)),
+            None => door,
+        }
     }
 }

@@ -217,6 +217,45 @@ impl<K: Kernel> Epoll<K> {
         Ok(())
     }
 
+    /// Encrypts what is queued, as much as TLS holds at a time, and writes that.
+    fn write_tls<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) -> io::Result<()> {
+        plane.settle(index);
+        let Some(conn) = plane.conns.get_mut(index) else { return Ok(()) };
+        let Some(tls) = &mut conn.tls else { return Ok(()) };
+        while !conn.flags.blocked {
+            match &mut conn.stage {
+                Stage::Opening(_) => {}
+                Stage::Refused(refusal) => {
+                    let taken = tls.write(&[IoSlice::new(&refusal.unsent)]);
+                    refusal.advance(taken);
+                }
+                Stage::Open(proto) => {
+                    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                    let mut count = 0;
+                    for (slice, chunk) in slices.iter_mut().zip(proto.outbox().chunks()) {
+                        *slice = IoSlice::new(chunk);
+                        count += 1;
+                    }
+                    let taken = tls.write(&slices[..count]);
+                    proto.advance(&mut plane.cx, taken);
+                }
+            }
+            if !tls.wants_write() {
+                break;
+            }
+            let mut socket = Socket { kernel: &mut self.kernel, fd: conn.socket.as_fd() };
+            match tls.write_to(&mut socket) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    conn.flags.blocked = true;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     fn write_outbox<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) -> io::Result<()> {
         let Some(conn) = plane.conns.get_mut(index) else { return Ok(()) };
         let fd = conn.socket.as_fd();
@@ -262,6 +301,26 @@ impl<K: Kernel> Epoll<K> {
                 Stage::Open(proto) => proto.advance(&mut plane.cx, written),
             }
         }
+        Ok(())
+    }
+}
+
+/// A socket as rustls wants it.
+struct Socket<'a, K> {
+    kernel: &'a mut K,
+    fd: BorrowedFd<'a>,
+}
+
+impl<K: Kernel> io::Write for Socket<'_, K> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(self.kernel.send(self.fd, bytes)?)
+    }
+
+    fn write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(self.kernel.send_vectored(self.fd, bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -322,7 +381,10 @@ impl<K: Kernel> Backend for Epoll<K> {
 
     fn flush<H: Handler>(&mut self, event_loop: &mut EventLoop<H>, index: u32) {
         let plane = &mut event_loop.plane;
-        let written = self.write_run(plane, index).and_then(|()| self.write_outbox(plane, index));
+        let written = match plane.conns.get(index) {
+            Some(conn) if conn.tls.is_some() => self.write_tls(plane, index),
+            _ => self.write_run(plane, index).and_then(|()| self.write_outbox(plane, index)),
+        };
         plane.account(index);
         if let Err(error) = written {
             event_loop.broken(index, &error);
