@@ -110,6 +110,9 @@ impl<H: Handler> EventLoop<H> {
         if self.next_tick <= self.plane.cx.now {
             self.tick(backend, remote);
         }
+        if self.plane.wake_at.take_if(|at| *at <= self.plane.cx.now).is_some() {
+            self.call_without("a deadline of its own", H::woken);
+        }
         self.write(backend);
     }
 
@@ -120,7 +123,9 @@ impl<H: Handler> EventLoop<H> {
         let idle = self.plane.conns.is_empty()
             && self.accepts_again_at.is_none()
             && self.stopping.is_none();
-        (!idle).then(|| self.next_tick.saturating_since(now))
+        let tick = (!idle).then_some(self.next_tick);
+        let next = tick.into_iter().chain(self.plane.wake_at).min();
+        next.map(|at| at.saturating_since(now))
     }
 
     fn is_done(&self) -> bool {
@@ -327,6 +332,14 @@ impl<H: Handler> EventLoop<H> {
         }
     }
 
+    /// Runs a piece of the application that is about no connection.
+    fn call_without(&mut self, at: &str, f: impl FnOnce(&mut H, &mut Plane<H>)) {
+        let (handler, plane) = (&mut self.handler, &mut self.plane);
+        if catch_unwind(AssertUnwindSafe(|| f(handler, plane))).is_err() {
+            tracing::error!("the handler panicked at {at}");
+        }
+    }
+
     fn panicked(&mut self, index: u32) {
         let id = self.plane.id(index);
         tracing::error!(connection = ?id, "the handler panicked; the connection is closed");
@@ -513,11 +526,7 @@ impl<H: Handler> EventLoop<H> {
             Mail::PauseReading(id) => self.plane.pause_reading(id),
             Mail::ResumeReading(id) => self.plane.resume_reading(id),
             Mail::Command(command) => {
-                let (handler, plane) = (&mut self.handler, &mut self.plane);
-                let called = catch_unwind(AssertUnwindSafe(|| handler.command(plane, command)));
-                if called.is_err() {
-                    tracing::error!("the handler panicked at a command");
-                }
+                self.call_without("a command", |handler, plane| handler.command(plane, command));
             }
         }
     }
@@ -679,9 +688,8 @@ impl<H: Handler> EventLoop<H> {
         let Stage::Open(proto) = &conn.stage else { return };
         let never = Outcome::default();
         let outcome = proto.outcome().unwrap_or(&never);
-        let (handler, plane) = (&mut self.handler, &mut self.plane);
-        if catch_unwind(AssertUnwindSafe(|| handler.closed(plane, id, outcome))).is_err() {
-            tracing::error!(connection = ?id, "the handler panicked at the end of a connection");
-        }
+        self.call_without("the end of a connection", |handler, plane| {
+            handler.closed(plane, id, outcome);
+        });
     }
 }

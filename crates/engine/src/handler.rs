@@ -36,6 +36,11 @@ pub trait Handler: Sized + 'static {
         let _ = (plane, id, outcome);
     }
 
+    /// The time has come that was asked for by [`Plane::wake_at`].
+    fn woken(&mut self, plane: &mut Plane<Self>) {
+        let _ = plane;
+    }
+
     /// Another thread tells something.
     fn command(&mut self, plane: &mut Plane<Self>, command: Self::Command) {
         let _ = (plane, command);

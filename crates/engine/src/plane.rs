@@ -40,6 +40,8 @@ pub struct Plane<H: Handler> {
     pub(crate) thread: u16,
     remote: Remote<H>,
     pub(crate) writer: Option<Box<dyn Write>>,
+    /// When the handler wants to be woken.
+    pub(crate) wake_at: Option<Timestamp>,
 }
 
 /// Writes to a socket right now, for payloads that are better not copied. A backend has one, or not.
@@ -98,6 +100,7 @@ impl<H: Handler> Plane<H> {
             thread,
             remote,
             writer: None,
+            wake_at: None,
         }
     }
 
@@ -114,6 +117,12 @@ impl<H: Handler> Plane<H> {
     /// The way to the other threads, and to this one from elsewhere.
     pub const fn remote(&self) -> &Remote<H> {
         &self.remote
+    }
+
+    /// Has the handler [woken](Handler::woken) once it is `at`, or before if somebody has asked for
+    /// that. It counts once: a handler with several deadlines asks for the next one then.
+    pub fn wake_at(&mut self, at: Timestamp) {
+        self.wake_at = Some(self.wake_at.map_or(at, |before| before.min(at)));
     }
 
     /// Bytes that wait to be written on all connections of this thread.
