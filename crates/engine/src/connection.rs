@@ -3,7 +3,7 @@
 use rustix::fd::OwnedFd;
 use tidewire_proto::{Connection, Timestamp};
 
-use crate::{opening::Opening, refusal::Refusal, runs::Run, tls::Tls};
+use crate::{opening::Opening, refusal::Refusal, runs::Run, tls::Tls, waiting::Waiting};
 
 /// A socket and how far its connection has come. This and its place in the slab are all that an idle
 /// connection has in user space.
@@ -13,6 +13,8 @@ pub(crate) struct Conn<G> {
     /// Bytes that were read and not yet understood: a header cut short, or what came behind a
     /// message at which the handler paused reading.
     pub(crate) kept: Option<Box<Kept>>,
+    /// What may be dropped, while the socket is full.
+    pub(crate) waiting: Option<Box<Waiting>>,
     /// What lies between the socket's bytes and the protocol's.
     pub(crate) tls: Option<Box<Tls>>,
     /// What the queue costs, as the thread's sum has it.
@@ -28,7 +30,7 @@ pub(crate) struct Conn<G> {
 pub(crate) struct Kept(pub(crate) Vec<u8>);
 
 // Of the 272 bytes that an idle connection may cost, these are the ones in the slab.
-const _: () = assert!(size_of::<Option<Conn<()>>>() <= 208);
+const _: () = assert!(size_of::<Option<Conn<()>>>() <= 216);
 
 /// Where a connection is in its life.
 #[derive(Debug)]
@@ -68,7 +70,16 @@ pub(crate) struct Flags {
 impl<G> Conn<G> {
     pub(crate) fn new(socket: OwnedFd, stage: Stage<G>) -> Self {
         let flags = Flags::default();
-        Self { stage, kept: None, tls: None, accounted: 0, socket, run: Run::EMPTY, flags }
+        Self {
+            stage,
+            kept: None,
+            waiting: None,
+            tls: None,
+            accounted: 0,
+            socket,
+            run: Run::EMPTY,
+            flags,
+        }
     }
 
     pub(crate) const fn proto_mut(&mut self) -> Option<&mut Connection> {

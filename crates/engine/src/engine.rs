@@ -118,10 +118,14 @@ impl<H: Handler> Engine<H> {
     /// # Errors
     /// With the connection, if that thread's mailbox is full.
     pub fn adopt(&self, adopted: Adopted<H::Guest>) -> Result<(), Adopted<H::Guest>> {
-        match self.remote.put(self.remote.least_loaded(), Mail::Adopt(Box::new(adopted))) {
-            Err(Mail::Adopt(adopted)) => Err(*adopted),
-            _ => Ok(()),
+        let thread = self.remote.least_loaded();
+        self.remote.load(thread, 1);
+        let refused = self.remote.put(thread, Mail::Adopt(Box::new(adopted)));
+        if let Err(Mail::Adopt(adopted)) = refused {
+            self.remote.load(thread, -1);
+            return Err(*adopted);
         }
+        Ok(())
     }
 
     /// The way to the threads, to be given to others.

@@ -114,6 +114,9 @@ impl<H: Handler> EventLoop<H> {
             self.call_without("a deadline of its own", H::woken);
         }
         self.write(backend);
+        self.plane.stats.connection_count = self.plane.conns.len();
+        self.plane.stats.queued_len = self.plane.queued_len();
+        remote.report(self.plane.thread(), &self.plane.stats);
     }
 
     fn timeout(&self, now: Timestamp) -> Option<Duration> {
@@ -417,12 +420,15 @@ impl<H: Handler> EventLoop<H> {
             let _ = rustix::net::sockopt::set_tcp_nodelay(&socket, true);
             let door = Arc::clone(&listener.door);
             let thread = remote.least_loaded();
+            remote.load(thread, 1);
             if thread == self.plane.thread() {
                 self.enter(backend, socket, door);
             } else if let Err(Mail::Accepted { socket, door }) =
                 remote.put(thread, Mail::Accepted { socket, door })
             {
                 // That thread does not keep up; this one takes it.
+                remote.load(thread, -1);
+                remote.load(self.plane.thread(), 1);
                 self.enter(backend, socket, door);
             }
         }
@@ -448,7 +454,10 @@ impl<H: Handler> EventLoop<H> {
     fn enter<B: Backend>(&mut self, backend: &mut B, socket: OwnedFd, door: Arc<Door<H::Guest>>) {
         let tls = match door.tls.as_ref().map(Tls::with_config).transpose() {
             Ok(tls) => tls,
-            Err(error) => return tracing::error!("TLS cannot be spoken: {error}"),
+            Err(error) => {
+                self.plane.remote().load(self.plane.thread(), -1);
+                return tracing::error!("TLS cannot be spoken: {error}");
+            }
         };
         let opening = Opening::new(door, self.plane.cx.now);
         let mut conn = Conn::new(socket, Stage::Opening(Box::new(opening)));
@@ -458,10 +467,19 @@ impl<H: Handler> EventLoop<H> {
 
     /// Gives a connection its place; `None` where there is none left, and then it is closed.
     fn place<B: Backend>(&mut self, backend: &mut B, conn: Conn<H::Guest>) -> Option<u32> {
+        let placed = self.try_place(backend, conn);
+        if placed.is_none() {
+            self.plane.remote().load(self.plane.thread(), -1);
+        }
+        placed
+    }
+
+    fn try_place<B: Backend>(&mut self, backend: &mut B, conn: Conn<H::Guest>) -> Option<u32> {
         if self.plane.conns.is_empty() {
             self.next_tick = self.plane.cx.now.saturating_add(TICK);
         }
         let Some(index) = self.plane.insert(conn) else {
+            self.plane.stats.turned_away_count += 1;
             tracing::warn!("a connection is turned away: the thread has as many as it may");
             return None;
         };
@@ -470,7 +488,6 @@ impl<H: Handler> EventLoop<H> {
             self.plane.remove(index);
             return None;
         }
-        self.plane.remote().load(self.plane.thread(), 1);
         Some(index)
     }
 
@@ -649,6 +666,7 @@ impl<H: Handler> EventLoop<H> {
                 backend.end_sending(&mut self.plane, index);
             }
         }
+        self.plane.stop_waiting(index);
         self.look_at_marks(index);
         if let Some(conn) = self.plane.conns.get_mut(index)
             && conn.wants_read()

@@ -50,7 +50,8 @@
 //!
 //! What a peer sends is bounded by [`Limits`](proto::Limits); what waits for it by [`QueueLimits`]:
 //! with more than the high-water mark queued, nothing more is read from it, and at the brim it is
-//! closed. What other threads send waits in a mailbox of [`Settings::mail_count_max`]. Deadlines (Ping,
+//! closed. What is only [offered](Plane::offer) to a slow reader waits for room, and the oldest of it is
+//! dropped. What other threads send waits in a mailbox of [`Settings::mail_count_max`]. Deadlines (Ping,
 //! Pong, Close, writing, opening handshake) are kept by walking over the connections once a second, so
 //! each is noticed up to a second late; Pings are spread over a quarter of their time.
 #![deny(unsafe_code)]
@@ -79,6 +80,7 @@ mod tls;
 #[path = "no_tls.rs"]
 mod tls;
 mod topics;
+mod waiting;
 
 #[cfg(feature = "tls")]
 pub use rustls;
@@ -90,5 +92,5 @@ pub use handler::{Handler, Message};
 pub use id::ConnectionId;
 pub use opening::Door;
 pub use plane::{Plane, SendError};
-pub use remote::{MailboxFull, Remote};
+pub use remote::{MailboxFull, Remote, ThreadStats};
 pub use settings::{Brim, QueueLimits, Settings};

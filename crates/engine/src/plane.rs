@@ -14,7 +14,7 @@ use crate::{
     handler::Handler,
     id::ConnectionId,
     random::SystemRandom,
-    remote::{MailboxFull, Remote},
+    remote::{MailboxFull, Remote, ThreadStats},
     runs::{Run, Runs},
     settings::{Brim, Settings},
     slab::Slab,
@@ -40,6 +40,7 @@ pub struct Plane<H: Handler> {
     pub(crate) thread: u16,
     remote: Remote<H>,
     pub(crate) writer: Option<Box<dyn Write>>,
+    pub(crate) stats: ThreadStats,
     /// When the handler wants to be woken.
     pub(crate) wake_at: Option<Timestamp>,
 }
@@ -100,6 +101,7 @@ impl<H: Handler> Plane<H> {
             thread,
             remote,
             writer: None,
+            stats: ThreadStats::default(),
             wake_at: None,
         }
     }
@@ -157,6 +159,33 @@ impl<H: Handler> Plane<H> {
     pub fn queue_many(&mut self, ids: impl IntoIterator<Item = ConnectionId>, message: &Prepared) {
         for id in ids {
             if let Some(index) = self.index(id) {
+                self.share_at(index, message);
+            }
+        }
+    }
+
+    /// Queues a message that may be dropped: while the socket of the connection is full it waits, up
+    /// to [`offered_len_max`](crate::QueueLimits::offered_len_max), and the oldest make room for the
+    /// newest. Messages that must arrive may overtake those that wait.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn offer(&mut self, id: ConnectionId, message: &Prepared) -> Result<(), SendError> {
+        let index = self.index(id).ok_or(SendError::Gone)?;
+        if self.keeps_waiting(index, message) {
+            Ok(())
+        } else {
+            self.send_at(index, message.into())
+        }
+    }
+
+    /// [Offers](Self::offer) one message to many connections, as [`queue_many`](Self::queue_many)
+    /// queues one that must arrive.
+    pub fn offer_many(&mut self, ids: impl IntoIterator<Item = ConnectionId>, message: &Prepared) {
+        for id in ids {
+            if let Some(index) = self.index(id)
+                && !self.keeps_waiting(index, message)
+            {
                 self.share_at(index, message);
             }
         }
@@ -349,12 +378,45 @@ impl<H: Handler> Plane<H> {
         }
     }
 
+    /// Whether an offered message has to wait, and then it does.
+    fn keeps_waiting(&mut self, index: u32, message: &Prepared) -> bool {
+        let Some(conn) = self.conns.get_mut(index) else { return false };
+        let Stage::Open(proto) = &conn.stage else { return false };
+        // Its queue comes first, and what waits already before what is new.
+        if proto.ready_state() != ReadyState::Open
+            || !(conn.flags.blocked || conn.waiting.is_some())
+        {
+            return false;
+        }
+        let waiting = conn.waiting.get_or_insert_default();
+        let dropped = waiting.push(message.clone(), self.settings.queues.offered_len_max);
+        self.stats.dropped_count += dropped as u64;
+        true
+    }
+
+    /// Queues what has waited, as far as there is room now.
+    pub(crate) fn stop_waiting(&mut self, index: u32) {
+        let low_water = self.settings.queues.low_water;
+        while let Some(conn) = self.conns.get_mut(index)
+            && let Some(waiting) = &mut conn.waiting
+            && !conn.flags.blocked
+            && conn.accounted < low_water
+        {
+            match waiting.pop() {
+                // Where it is too much, or closes, nobody can be told any more.
+                Some(message) => drop(self.send_at(index, (&message).into())),
+                None => conn.waiting = None,
+            }
+        }
+    }
+
     /// A message does not fit.
     #[cold]
     fn brim(&mut self, index: u32) -> SendError {
         match self.settings.queues.brim {
             Brim::Refuse => {}
             Brim::Close(code) => {
+                self.stats.closed_at_brim_count += 1;
                 tracing::debug!(connection = ?self.id(index), "closed: it reads too slowly");
                 // If it closes already, so much the better.
                 let _ = self.close_at(index, close_frame(code));

@@ -4,7 +4,7 @@ use std::{
     fmt, io,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -33,7 +33,26 @@ struct Shared<H: Handler> {
 
 struct Thread<H: Handler> {
     mailbox: Mailbox<Mail<H>>,
-    connection_count: AtomicUsize,
+    /// Those that are on their way to the thread included: it is what they are spread by.
+    load: AtomicUsize,
+    /// What the thread has last said of itself, as [`ThreadStats`] has it.
+    stats: [AtomicU64; 5],
+}
+
+/// What a thread says of itself, at the end of its last turn. Counts are since its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ThreadStats {
+    /// Connections, those before their `101` included.
+    pub connection_count: usize,
+    /// Bytes that wait to be written, overhead included ([`QueueLimits`](crate::QueueLimits)).
+    pub queued_len: usize,
+    /// Offered messages that were dropped.
+    pub dropped_count: u64,
+    /// Connections that were closed because a message did not fit.
+    pub closed_at_brim_count: u64,
+    /// Connections for which there was no place (`connection_count_max`).
+    pub turned_away_count: u64,
 }
 
 /// A thread's mailbox is full: it does not keep up. Nothing was sent.
@@ -54,7 +73,7 @@ impl<H: Handler> Remote<H> {
         let threads = (0..thread_count)
             .map(|_| {
                 let mailbox = Mailbox::new(mail_count_max)?;
-                Ok(Thread { mailbox, connection_count: AtomicUsize::new(0) })
+                Ok(Thread { mailbox, load: AtomicUsize::new(0), stats: Default::default() })
             })
             .collect::<io::Result<_>>()?;
         Ok(Self(Arc::new(Shared {
@@ -72,7 +91,38 @@ impl<H: Handler> Remote<H> {
     /// Connections on all threads, those before their `101` included.
     pub fn connection_count(&self) -> usize {
         let threads = self.0.threads.iter();
-        threads.map(|thread| thread.connection_count.load(Ordering::Relaxed)).sum()
+        threads.map(|thread| thread.load.load(Ordering::Relaxed)).sum()
+    }
+
+    /// What each thread says of itself.
+    pub fn stats(&self) -> Vec<ThreadStats> {
+        let threads = self.0.threads.iter();
+        threads
+            .map(|thread| {
+                let [connections, queued, dropped, closed, turned_away] =
+                    thread.stats.each_ref().map(|stat| stat.load(Ordering::Relaxed));
+                ThreadStats {
+                    connection_count: usize::try_from(connections).unwrap_or(usize::MAX),
+                    queued_len: usize::try_from(queued).unwrap_or(usize::MAX),
+                    dropped_count: dropped,
+                    closed_at_brim_count: closed,
+                    turned_away_count: turned_away,
+                }
+            })
+            .collect()
+    }
+
+    pub(crate) fn report(&self, thread: usize, stats: &ThreadStats) {
+        let values = [
+            stats.connection_count as u64,
+            stats.queued_len as u64,
+            stats.dropped_count,
+            stats.closed_at_brim_count,
+            stats.turned_away_count,
+        ];
+        for (place, value) in self.0.threads[thread].stats.iter().zip(values) {
+            place.store(value, Ordering::Relaxed);
+        }
     }
 
     /// Sends a message to a connection.
@@ -173,14 +223,14 @@ impl<H: Handler> Remote<H> {
     }
 
     pub(crate) fn least_loaded(&self) -> usize {
-        let load = |at: &usize| self.0.threads[*at].connection_count.load(Ordering::Relaxed);
+        let load = |at: &usize| self.0.threads[*at].load.load(Ordering::Relaxed);
         (0..self.thread_count()).min_by_key(load).unwrap_or(0)
     }
 
     /// So many connections more, or fewer.
     pub(crate) fn load(&self, thread: usize, more: isize) {
-        let count = &self.0.threads[thread].connection_count;
-        count.fetch_add(more.cast_unsigned(), Ordering::Relaxed);
+        let load = &self.0.threads[thread].load;
+        load.fetch_add(more.cast_unsigned(), Ordering::Relaxed);
     }
 
     pub(crate) fn stop(&self, within: Duration) {

@@ -39,6 +39,9 @@ pub struct QueueLimits {
     /// Below it the connection is read again, and the handler hears
     /// [`writable`](crate::Handler::writable). Default: 256 KiB.
     pub low_water: usize,
+    /// Of what is [offered](crate::Plane::offer) to one slow connection, so much waits; then the
+    /// oldest is dropped. Default: 256 KiB.
+    pub offered_len_max: usize,
     /// What all connections of a thread may have queued together. Default: 1 GiB.
     pub thread_len_max: usize,
     /// What happens to a connection for which a message is too much.
@@ -75,6 +78,7 @@ impl Default for QueueLimits {
             len_max: None,
             high_water: 1 << 20,
             low_water: 256 << 10,
+            offered_len_max: 256 << 10,
             thread_len_max: 1 << 30,
             brim: Brim::Close(CloseCode::TRY_AGAIN_LATER),
         }
