@@ -263,8 +263,9 @@ impl State {
     /// Everything of ours is written: where we end the transport, the peer has only so long to
     /// follow.
     pub(crate) fn all_written(&mut self, role: Role, now: Timestamp) {
-        if self.transport(role) == Transport::EndSending
-            && let Self::CloseExchanged(closing) | Self::Failed(closing) = self
+        let transport = self.transport(role);
+        if let Self::CloseExchanged(closing) | Self::Failed(closing) = self
+            && transport == Transport::EndSending
         {
             closing.deadline = closing.deadline.min(now.saturating_add(LINGER));
         }

@@ -41,6 +41,9 @@ const COPY_LEN_MAX: usize = 4 << 10;
 /// Copied frames share pieces of at most this size.
 const PIECE_LEN_MAX: usize = 64 << 10;
 
+/// Buffers up to this size stay with a queue, though it waits in a pool: some, and small.
+const SPARE_LEN_MAX: usize = 4 << 10;
+
 /// With this much waiting, a control frame does not queue behind it but goes between its frames.
 const BACKLOG_LEN: usize = 64 << 10;
 
@@ -74,6 +77,9 @@ impl FrameHead {
 /// The part of an outbox that exists only while something waits.
 pub(crate) struct Queue {
     pieces: VecDeque<Piece>,
+    /// The memory of a piece that was written, for the next one: an answer that leaves at once
+    /// never sees the buffer pool. Empty, and without memory where there is none.
+    spare: MessageBuf,
     /// How much of the first piece is written.
     front_sent: usize,
     /// Bytes written since the queue was taken from the pool.
@@ -127,6 +133,7 @@ impl Queue {
     fn new() -> Self {
         Self {
             pieces: VecDeque::new(),
+            spare: MessageBuf::new(),
             front_sent: 0,
             sent: 0,
             pongs: Pongs { queued: 0, end: 0, latest: None, latest_payload: [0; CONTROL_LEN_MAX] },
@@ -135,6 +142,7 @@ impl Queue {
     }
 
     /// The piece at the back to copy `len` more bytes into.
+    #[inline]
     fn back_with_room(&mut self, cx: &mut Context, len: usize) -> &mut MessageBuf {
         let mut capacity = 0;
         let fits = match self.pieces.back() {
@@ -145,12 +153,29 @@ impl Queue {
             _ => false,
         };
         if !fits {
-            let buf = cx.buffers.take(len.max(capacity));
+            let capacity = len.max(capacity);
+            let buf = if capacity <= self.spare.capacity() {
+                mem::take(&mut self.spare)
+            } else {
+                cx.buffers.take(capacity)
+            };
             self.pieces.push_back(Piece { chunk: Chunk::Owned(buf), place: Place::Frames });
         }
         match self.pieces.back_mut() {
             Some(Piece { chunk: Chunk::Owned(buf), .. }) => buf,
             _ => unreachable!("such a piece has just been found or made"),
+        }
+    }
+
+    /// Takes the memory of a piece back that nobody needs any more.
+    fn recycle(&mut self, cx: &mut Context, piece: Piece) {
+        let Chunk::Owned(mut buf) = piece.chunk else { return };
+        let capacity = buf.capacity();
+        if capacity <= SPARE_LEN_MAX && capacity > self.spare.capacity() {
+            buf.clear();
+            self.spare = buf;
+        } else {
+            cx.buffers.give(buf);
         }
     }
 
@@ -380,8 +405,8 @@ impl Outbox {
     pub(crate) fn clear(&mut self, cx: &mut Context) {
         self.len = 0;
         if let Some(mut queue) = self.queue.take() {
-            for piece in queue.pieces.drain(..) {
-                piece.recycle(cx);
+            while let Some(piece) = queue.pieces.pop_front() {
+                queue.recycle(cx, piece);
             }
             cx.give_queue(queue);
         }
@@ -395,6 +420,9 @@ impl Outbox {
         assert!(n <= self.len, "advance by more than the outbox holds");
         self.len -= n;
         let Some(queue) = &mut self.queue else { return };
+        if self.len == 0 && queue.pongs.queued == 0 {
+            return self.clear(cx); // mostly all of it leaves at once
+        }
         queue.sent += n as u64;
         queue.front_sent += n;
         while let Some(front) = queue.pieces.front() {
@@ -404,7 +432,7 @@ impl Outbox {
             }
             queue.front_sent -= len;
             if let Some(piece) = queue.pieces.pop_front() {
-                piece.recycle(cx);
+                queue.recycle(cx, piece);
             }
         }
         if queue.pongs.queued > 0 && queue.sent >= queue.pongs.end {
@@ -472,7 +500,8 @@ impl Piece {
     }
 }
 
-/// Queues between two uses. Each is some 250 bytes, so a thread keeps a few.
+/// Queues between two uses. Each is some 250 bytes, and 4 KiB where it has sent small frames, so a
+/// thread keeps a few.
 #[derive(Default)]
 #[expect(clippy::vec_box, reason = "a queue moves between pool and outbox as a pointer")]
 pub(crate) struct QueuePool(Vec<Box<Queue>>);
@@ -510,6 +539,7 @@ fn append(out: &mut MessageBuf, header: &FrameHeader, payload: &[u8]) {
     append_frame(out, &header.encode(), header.masking_key, payload);
 }
 
+#[inline]
 fn append_frame(
     out: &mut MessageBuf,
     header: &EncodedHeader,

@@ -53,8 +53,18 @@ impl Connection {
         Ok(())
     }
 
-    fn compress(&mut self, cx: &mut Context, payload: &[u8], compress: bool) -> Option<MessageBuf> {
-        if compress { self.compression.deflate(cx, self.role, payload) } else { None }
+    #[inline]
+    fn compress(
+        &mut self,
+        cx: &mut Context,
+        source: &Source<'_>,
+        compress: bool,
+    ) -> Option<MessageBuf> {
+        if compress && self.compression.is_on() {
+            self.compression.deflate(cx, self.role, source)
+        } else {
+            None
+        }
     }
 
     /// The same bytes for everybody: not even `fragment_len_max` makes other ones.
@@ -125,10 +135,23 @@ impl Connection {
     }
 
     /// Queues a data frame, or several of at most `fragment_len_max` bytes.
-    fn push_data(&mut self, cx: &mut Context, mut head: FrameHead, source: Source<'_>) {
-        let Some(len_max) = self.config.fragment_len_max.filter(|max| source.len() > *max) else {
-            return self.outbox.push(cx, self.role, head, source);
-        };
+    #[inline]
+    fn push_data(&mut self, cx: &mut Context, head: FrameHead, source: Source<'_>) {
+        match self.config.fragment_len_max {
+            Some(len_max) if source.len() > len_max => {
+                self.push_fragments(cx, head, source, len_max);
+            }
+            _ => self.outbox.push(cx, self.role, head, source),
+        }
+    }
+
+    fn push_fragments(
+        &mut self,
+        cx: &mut Context,
+        mut head: FrameHead,
+        source: Source<'_>,
+        len_max: usize,
+    ) {
         let fin = head.fin;
         let mut pieces = Pieces::new(source);
         while !pieces.is_empty() {
