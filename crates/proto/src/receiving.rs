@@ -88,6 +88,9 @@ const PROGRESS_LEN_MIN: usize = 1 << 10;
 /// out at most, and where fragments are delivered no `message_len_max` bounds it.
 const INFLATED_AT_ONCE_LEN_MAX: usize = 1 << 10;
 
+/// The longest payload whose length stands in seven bits (§5.2).
+const LEN7_MAX: usize = 125;
+
 /// With less than this to come, a read of its own for the message's buffer is not worth it.
 const READ_TARGET_LEN_MIN: u64 = 16 << 10;
 
@@ -103,6 +106,13 @@ impl Connection {
     /// allocated; an assembled one is moved out, owned. What stays in `input` after `None` is at
     /// most a header cut short, 13 bytes: keep those few and put what is read next behind them.
     pub fn receive<'b>(&mut self, cx: &mut Context, input: &mut &'b mut [u8]) -> Option<Event<'b>> {
+        if let Some((opcode, payload)) = self.take_short_message(input) {
+            self.received_at = cx.now;
+            return match deliver_whole(opcode, payload) {
+                Ok(event) => Some(event),
+                Err(violation) => Some(self.fail(cx, Failure::Protocol(violation))),
+            };
+        }
         loop {
             if !self.state.is_receiving() {
                 return self.discard(input);
@@ -149,19 +159,51 @@ impl Connection {
         }
     }
 
-    /// While a large payload is under way: the message's own memory, for the driver's next read,
-    /// which must not be larger. Tell [`handle_read`](Self::handle_read) how much came.
-    ///
-    /// The memory grows with what was received, never by what was announced.
-    pub fn read_target(&mut self, cx: &mut Context) -> Option<&mut [u8]> {
-        let remaining = self.frame.remaining;
-        if !self.frame.active
-            || remaining < READ_TARGET_LEN_MIN
+    /// Nearly all messages: one frame of at most 125 bytes, all of it here. No rule forbids what
+    /// this takes, so there is nothing to judge and no state to keep. Whatever else there is goes
+    /// the long way, where the rules stand.
+    fn take_short_message<'b>(&self, input: &mut &'b mut [u8]) -> Option<(OpCode, &'b mut [u8])> {
+        let &[first, second, ..] = &**input else { return None };
+        let opcode = match first {
+            0x81 => OpCode::Text,
+            0x82 => OpCode::Binary,
+            _ => return None,
+        };
+        // §5.1: what a client sends is masked, what a server sends is not.
+        let (mask_bit, header_len) = match self.role {
+            Role::Server => (0x80, 6),
+            Role::Client => (0, 2),
+        };
+        let len = usize::from(second ^ mask_bit);
+        let Limits { message_len_max, frame_len_max, fragment_count_max, .. } = self.config.limits;
+        if len > LEN7_MAX
+            || input.len() < header_len + len
+            || len as u64 > message_len_max.min(frame_len_max)
+            || fragment_count_max == 0
+            || self.frame.active
+            || self.message.is_some()
             || self.deliver_fragments
             || !self.state.is_receiving()
         {
             return None;
         }
+        let header = take(input, header_len);
+        let payload = take(input, len);
+        if let &mut [_, _, a, b, c, d] = header {
+            let _ = mask::apply([a, b, c, d], payload);
+        }
+        Some((opcode, payload))
+    }
+
+    /// While a large payload is under way: the message's own memory, for the driver's next read,
+    /// which must not be larger. Tell [`handle_read`](Self::handle_read) how much came.
+    ///
+    /// The memory grows with what was received, never by what was announced.
+    pub fn read_target(&mut self, cx: &mut Context) -> Option<&mut [u8]> {
+        if !self.has_read_target() {
+            return None;
+        }
+        let remaining = self.frame.remaining;
         let message_len_max = self.config.limits.message_len_max;
         let message = self
             .message
@@ -172,6 +214,16 @@ impl Connection {
         let room = message.reserve(cx, expected);
         let len = usize::try_from(remaining).map_or(room, |remaining| room.min(remaining));
         Some(message.buf.spare(len))
+    }
+
+    /// Whether it is worth to ask for a [`read_target`](Self::read_target): between messages it is
+    /// not, and a driver whose [`Context`] is not at hand asks this first.
+    #[inline]
+    pub const fn has_read_target(&self) -> bool {
+        self.frame.active
+            && self.frame.remaining >= READ_TARGET_LEN_MIN
+            && !self.deliver_fragments
+            && self.state.is_receiving()
     }
 
     /// `len` bytes were read into what [`read_target`](Self::read_target) offered.
@@ -364,14 +416,9 @@ impl Connection {
         frame_ends: bool,
     ) -> Result<Option<Event<'b>>, Failure> {
         let Some(message) = &mut self.message else {
-            // The whole message is here.
-            if self.frame.opcode != OpCode::Text {
-                return Ok(Some(Event::Binary(Payload::Borrowed(piece))));
-            }
-            // §8.1
-            return match simdutf8::basic::from_utf8_mut(piece) {
-                Ok(text) => Ok(Some(Event::Text(Text::borrowed(text)))),
-                Err(_) => Err(Failure::Protocol(ProtocolViolation::InvalidUtf8)),
+            return match deliver_whole(self.frame.opcode, piece) {
+                Ok(event) => Ok(Some(event)),
+                Err(violation) => Err(Failure::Protocol(violation)),
             };
         };
         if message.compressed {
@@ -446,6 +493,18 @@ impl Connection {
     fn discard(&mut self, input: &mut &mut [u8]) -> Option<Event<'static>> {
         let len = mem::take(input).len();
         if self.state.discard(len) { self.state.end(None).map(Event::Closed) } else { None }
+    }
+}
+
+/// The whole message is here, unmasked.
+fn deliver_whole(opcode: OpCode, payload: &mut [u8]) -> Result<Event<'_>, ProtocolViolation> {
+    if opcode != OpCode::Text {
+        return Ok(Event::Binary(Payload::Borrowed(payload)));
+    }
+    // §8.1
+    match simdutf8::basic::from_utf8_mut(payload) {
+        Ok(text) => Ok(Event::Text(Text::borrowed(text))),
+        Err(_) => Err(ProtocolViolation::InvalidUtf8),
     }
 }
 
