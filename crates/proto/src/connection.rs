@@ -191,7 +191,15 @@ impl Connection {
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due; `None` means never.
+    #[inline]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
+        // Drivers ask at every message, and mostly the next Ping is all there is to wait for.
+        let at_rest =
+            self.outbox.is_empty() && self.message.is_none() && self.ping.sent_at.is_none();
+        if at_rest && self.listens() { self.ping_deadline() } else { self.next_deadline() }
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
         let stall = self.outbox.stall().and_then(|stall| stall.deadline);
         let deadline = earlier(self.state.deadline(), stall);
         if !self.listens() {
@@ -349,7 +357,7 @@ impl Connection {
     }
 }
 
-/// The earlier of two deadlines. Drivers ask at every message.
+/// The earlier of two deadlines.
 fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
