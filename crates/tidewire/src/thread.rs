@@ -4,7 +4,7 @@
 //! back when they are drained.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     sync::LazyLock,
     time::{Duration, Instant},
 };
@@ -33,6 +33,10 @@ thread_local! {
         large: Vec::new(),
         small: Vec::new(),
     });
+
+    /// The large buffer that came back last, before the others: each read takes one and gives it
+    /// back, and a cell has it at once.
+    static LAST: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
 /// The origin of every [`Timestamp`] in this process.
@@ -66,8 +70,8 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A buffer for one read.
 pub(crate) fn take_read_buffer() -> Box<[u8]> {
-    THREAD
-        .with_borrow_mut(|thread| thread.large.pop())
+    LAST.take()
+        .or_else(|| THREAD.with_borrow_mut(|thread| thread.large.pop()))
         .unwrap_or_else(|| vec![0; READ_LEN].into_boxed_slice())
 }
 
@@ -85,7 +89,20 @@ pub(crate) fn small_copy(bytes: &[u8]) -> Option<Box<[u8]>> {
 
 /// Takes a buffer back.
 pub(crate) fn give_read_buffer(buffer: Box<[u8]>) {
-    // A thread that is being torn down has nothing to keep it in.
+    let buffer = if buffer.len() == READ_LEN {
+        // A thread that is being torn down has nothing to keep it in.
+        match LAST.try_with(|last| last.replace(Some(buffer))) {
+            Ok(Some(before)) => before,
+            Ok(None) | Err(_) => return,
+        }
+    } else {
+        buffer
+    };
+    keep(buffer);
+}
+
+#[cold]
+fn keep(buffer: Box<[u8]>) {
     let _ = THREAD.try_with(|thread| {
         let mut thread = thread.borrow_mut();
         let kept = match buffer.len() {

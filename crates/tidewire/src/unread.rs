@@ -88,7 +88,9 @@ impl Unread {
         debug_assert!(self.is_empty(), "what is unread comes first");
         let mut buffer = take_read_buffer();
         let cut_len = usize::from(self.cut_len);
-        buffer[..cut_len].copy_from_slice(&self.cut[..cut_len]);
+        if cut_len > 0 {
+            buffer[..cut_len].copy_from_slice(&self.cut[..cut_len]);
+        }
         let (len, result) = read(&mut buffer[cut_len..]);
         if len == 0 {
             give_read_buffer(buffer);
