@@ -51,6 +51,7 @@
 //! that says where each clause of the RFCs is obeyed.
 #![forbid(unsafe_code)]
 
+mod access;
 mod agreed;
 #[cfg(feature = "axum")]
 pub mod axum;

@@ -78,6 +78,10 @@ impl<S: Stream> Link<S> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn inner_mut(&mut self) -> &mut Inner<S> {
+        self.inner.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Has the outbox written once the running task yields.
     pub(crate) fn schedule(self: &Arc<Self>) {
         // Looked at first: whoever corks a message held the lock since the flusher last ran, so
@@ -94,17 +98,31 @@ impl<S: Stream> Link<S> {
     pub(crate) fn poll_flush(self: &Arc<Self>, inner: &mut Inner<S>) -> Poll<io::Result<()>> {
         // To make a waker of ours costs two atomics, and mostly the transport takes everything.
         let before = inner.conn.outbox().len();
-        let mut result = inner.poll_flush(&mut task::Context::from_waker(Waker::noop()));
+        let mut result = inner.try_flush();
         if result.is_pending() {
             let waker = Waker::from(Arc::clone(self));
             result = inner.poll_flush(&mut task::Context::from_waker(&waker));
         }
-        if let Some(room) = self.room.get()
-            && inner.conn.outbox().len() < before
-        {
-            room.notify_waiters();
+        if inner.conn.outbox().len() < before {
+            self.notify_room();
         }
         result
+    }
+
+    /// What follows on a [`try_flush`](Inner::try_flush) of the owner's: as
+    /// [`poll_flush`](Self::poll_flush) does.
+    pub(crate) fn after_flush(
+        self: &Arc<Self>,
+        result: Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
+        self.notify_room();
+        if result.is_pending() { self.poll_flush(&mut self.lock()) } else { result }
+    }
+
+    fn notify_room(&self) {
+        if let Some(room) = self.room.get() {
+            room.notify_waiters();
+        }
     }
 }
 
@@ -131,6 +149,11 @@ impl<S: Stream> Flush for Link<S> {
 }
 
 impl<S: Stream> Inner<S> {
+    /// Writes what the transport takes right now. `Pending`: nobody will be woken to go on.
+    pub(crate) fn try_flush(&mut self) -> Poll<io::Result<()>> {
+        self.poll_flush(&mut task::Context::from_waker(Waker::noop()))
+    }
+
     /// Writes the outbox, and ends the sending half where the protocol says so.
     fn poll_flush(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         let result = ready!(self.poll_write_all(task));
@@ -179,7 +202,7 @@ impl<S: Stream> Inner<S> {
     /// it. Senders may still hold the link, and a waker of ours may be stuck in the transport.
     pub(crate) fn shut(&mut self) {
         // There is nobody left to tell of an error to.
-        let _ = self.poll_flush(&mut task::Context::from_waker(Waker::noop()));
+        let _ = self.try_flush();
         with_context(|cx| {
             // Senders learn of the end by this.
             let _ = self.conn.handle_eof(cx);
@@ -211,7 +234,9 @@ impl<S: Stream> Inner<S> {
         task: &mut task::Context<'_>,
         unread: &mut Unread,
     ) -> Poll<io::Result<Option<Event>>> {
-        if let Some(target) = with_context(|cx| self.conn.read_target(cx)) {
+        if self.conn.has_read_target()
+            && let Some(target) = with_context(|cx| self.conn.read_target(cx))
+        {
             let mut buf = ReadBuf::new(target);
             ready!(connected(&mut self.io)?.poll_read(task, &mut buf))?;
             let len = buf.filled().len();

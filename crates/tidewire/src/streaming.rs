@@ -181,7 +181,7 @@ impl<S: Stream> AsyncWrite for MessageWriter<'_, S> {
         ready!(this.ws.poll_ready(task)).map_err(io::Error::from)?;
         let len = buf.len().min(FRAME_LEN_MAX);
         this.queue(&buf[..len], false).map_err(io::Error::from)?;
-        this.ws.flush_or_cork(this.ws.link().lock()).map_err(io::Error::from)?;
+        this.ws.flush_or_cork().map_err(io::Error::from)?;
         Poll::Ready(Ok(len))
     }
 

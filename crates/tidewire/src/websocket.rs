@@ -6,7 +6,7 @@ use std::{
     future::{Future, poll_fn},
     io, mem,
     pin::pin,
-    sync::{Arc, MutexGuard},
+    sync::Arc,
     task::{self, Poll, ready},
     time::Duration,
 };
@@ -18,6 +18,7 @@ use tidewire_proto::{
 use tokio::sync::oneshot;
 
 use crate::{
+    access::Access,
     agreed::{Agreed, Terms},
     error::Error,
     link::{Inner, Link, Stream},
@@ -279,16 +280,19 @@ impl<S: Stream> WebSocket<S> {
         task: &mut task::Context<'_>,
         message: &mut Option<Outgoing<'_>>,
     ) -> Poll<Result<(), Error>> {
-        let mut inner = self.link.lock();
-        if !inner.has_room()? || inner.is_ending() {
-            drop(inner);
+        let mut access = Access::new(&mut self.link);
+        if !access.has_room()? || access.is_ending() {
+            drop(access);
             ready!(self.poll_ready(task))?;
-            inner = self.link.lock();
+            access = Access::new(&mut self.link);
         }
+        let inner = &mut *access;
         if let Some(message) = message.take() {
             with_context(|cx| inner.conn.send(cx, message))?;
         }
-        Poll::Ready(self.flush_or_cork(inner))
+        let flushed = flush_or_cork(inner, &self.unread);
+        drop(access);
+        Poll::Ready(self.after_flush_or_cork(flushed))
     }
 
     /// Queues a message without writing it: [`flush`](Self::flush) does, or else this task's next
@@ -334,7 +338,8 @@ impl<S: Stream> WebSocket<S> {
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         let mut inner = self.link.lock();
         with_context(|cx| inner.conn.ping(cx, payload))?;
-        self.flush_or_cork(inner)
+        drop(inner);
+        self.flush_or_cork()
     }
 
     /// Closes the connection and waits until it has ended. Messages that still arrive are
@@ -362,7 +367,8 @@ impl<S: Stream> WebSocket<S> {
         let mut inner = self.link.lock();
         thread::update_time();
         with_context(|cx| inner.conn.close(cx, frame))?;
-        self.flush_or_cork(inner)
+        drop(inner);
+        self.flush_or_cork()
     }
 
     /// Whether messages are compressed (RFC 7692), and how.
@@ -404,16 +410,20 @@ impl<S: Stream> WebSocket<S> {
     }
 
     /// Writes at once, or leaves it to the flusher while more messages are unread.
-    pub(crate) fn flush_or_cork(&self, mut inner: MutexGuard<'_, Inner<S>>) -> Result<(), Error> {
-        if !self.unread.is_empty() && inner.conn.outbox().len() < CORK_LEN_MAX {
-            drop(inner);
-            self.link.schedule();
-            return Ok(());
-        }
-        match self.link.poll_flush(&mut inner) {
-            Poll::Ready(result) => Ok(result?),
+    pub(crate) fn flush_or_cork(&mut self) -> Result<(), Error> {
+        let flushed = flush_or_cork(&mut Access::new(&mut self.link), &self.unread);
+        self.after_flush_or_cork(flushed)
+    }
+
+    fn after_flush_or_cork(&self, flushed: Option<Poll<io::Result<()>>>) -> Result<(), Error> {
+        match flushed.map(|result| self.link.after_flush(result)) {
+            Some(Poll::Ready(result)) => Ok(result?),
             // The flusher goes on when the transport takes more.
-            Poll::Pending => Ok(()),
+            Some(Poll::Pending) => Ok(()),
+            None => {
+                self.link.schedule();
+                Ok(())
+            }
         }
     }
 
@@ -546,11 +556,12 @@ impl<S: Stream> WebSocket<S> {
 
     /// Reads, writes and keeps time until something happens.
     fn poll_transport(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<Event>> {
-        let mut inner = self.link.lock();
-        if inner.conn.is_reading_paused() {
-            with_context(|cx| inner.conn.resume_reading(cx.now));
+        let mut access = Access::new(&mut self.link);
+        if access.conn.is_reading_paused() {
+            with_context(|cx| access.conn.resume_reading(cx.now));
         }
         loop {
+            let inner = &mut *access;
             if self.turn == TURN_LEN_MAX {
                 self.turn = 0;
                 // Its first poll has the task woken once others have run and the sockets have been
@@ -566,8 +577,12 @@ impl<S: Stream> WebSocket<S> {
             // Everything that was read has been answered: now the answers leave.
             if inner.wants_flush() {
                 // Errors of writing are told by `send`; here what arrives is still of interest.
-                let _ = self.link.poll_flush(&mut inner);
+                let result = inner.try_flush();
+                drop(access);
+                let _ = self.link.after_flush(result);
+                access = Access::new(&mut self.link);
             }
+            let inner = &mut *access;
             // A peer that never falls silent must not keep the deadlines from being looked at; where
             // it does, the timer looks. Not before what was read has been: it may meet them.
             if mem::take(&mut self.time_moved)
@@ -581,16 +596,22 @@ impl<S: Stream> WebSocket<S> {
             match inner.poll_read(task, &mut self.unread) {
                 Poll::Ready(Ok(Some(event))) => return Poll::Ready(Ok(event)),
                 Poll::Ready(Ok(None)) => self.time_moved = true,
-                Poll::Ready(Err(error)) => return Poll::Ready(broken(&mut inner, error)),
+                Poll::Ready(Err(error)) => return Poll::Ready(broken(inner, error)),
                 Poll::Pending => {
                     self.turn = 0;
-                    if let Some(event) = ready!(poll_timer(&mut self.timer, &mut inner, task)) {
+                    if let Some(event) = ready!(poll_timer(&mut self.timer, inner, task)) {
                         return Poll::Ready(Ok(event));
                     }
                 }
             }
         }
     }
+}
+
+/// Writes what the transport takes; `None` where it is corked, for more messages are unread.
+fn flush_or_cork<S: Stream>(inner: &mut Inner<S>, unread: &Unread) -> Option<Poll<io::Result<()>>> {
+    let corks = !unread.is_empty() && inner.conn.outbox().len() < CORK_LEN_MAX;
+    (!corks).then(|| inner.try_flush())
 }
 
 /// Reading failed. Only a connection that was open is surprised: after a closing handshake many
