@@ -189,6 +189,11 @@ impl<'a> Outgoing<'a> {
         self.kind
     }
 
+    /// The payload, wherever it lives.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.source
+    }
+
     /// The payload, where it is borrowed: to queue it would copy it.
     pub const fn as_borrowed(&self) -> Option<&'a [u8]> {
         match self.source {

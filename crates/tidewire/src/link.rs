@@ -11,7 +11,8 @@ use std::{
 };
 
 use atomic_waker::AtomicWaker;
-use tidewire_proto::{Connection, Initiator, Outbox, ReadyState, Transport};
+use bytes::Bytes;
+use tidewire_proto::{Connection, FrameHeader, Initiator, Outbox, Outgoing, ReadyState, Transport};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::Notify,
@@ -52,6 +53,9 @@ pub(crate) struct Inner<S> {
     sending_ended: bool,
     write_error: Option<io::ErrorKind>,
 }
+
+/// Messages up to this length are framed where they are written, if nothing waits before them.
+const SHORT_LEN_MAX: usize = 256;
 
 /// Pieces in one vectored write.
 const SLICES_MAX: usize = 32;
@@ -152,6 +156,34 @@ impl<S: Stream> Inner<S> {
     /// Writes what the transport takes right now. `Pending`: nobody will be woken to go on.
     pub(crate) fn try_flush(&mut self) -> Poll<io::Result<()>> {
         self.poll_flush(&mut task::Context::from_waker(Waker::noop()))
+    }
+
+    /// Frames a short message here and writes it at once, where nothing waits to be written: the
+    /// outbox, its pools and its watch over the peer are for what the transport leaves, which
+    /// [`poll_flush`](Self::poll_flush) goes on with. `false`: it was not sent.
+    pub(crate) fn write_short(&mut self, message: &Outgoing<'_>) -> bool {
+        let payload = message.as_bytes();
+        let (true, Some(io)) = (payload.len() <= SHORT_LEN_MAX, &mut self.io) else { return false };
+        let Some(header) = self.conn.share_header(message) else { return false };
+        let mut frame = [0; FrameHeader::LEN_MAX + SHORT_LEN_MAX];
+        let len = header.len() + payload.len();
+        frame[..header.len()].copy_from_slice(&header);
+        frame[header.len()..len].copy_from_slice(payload);
+        let task = &mut task::Context::from_waker(Waker::noop());
+        let written = match Pin::new(io).poll_write(task, &frame[..len]) {
+            Poll::Ready(Ok(written)) => written,
+            Poll::Ready(Err(error)) => {
+                self.write_error = Some(error.kind());
+                return true;
+            }
+            Poll::Pending => 0,
+        };
+        self.unflushed |= written > 0;
+        if written < len {
+            let rest = Bytes::copy_from_slice(&frame[written..len]);
+            with_context(|cx| self.conn.queue_encoded(cx, &rest));
+        }
+        true
     }
 
     /// Writes the outbox, and ends the sending half where the protocol says so.

@@ -287,7 +287,9 @@ impl<S: Stream> WebSocket<S> {
             access = Access::new(&mut self.link);
         }
         let inner = &mut *access;
-        if let Some(message) = message.take() {
+        if let Some(message) = message.take()
+            && !(self.unread.is_empty() && inner.write_short(&message))
+        {
             with_context(|cx| inner.conn.send(cx, message))?;
         }
         let flushed = flush_or_cork(inner, &self.unread);

@@ -65,6 +65,23 @@ async fn a_reply_does_not_wait_for_a_task_that_sleeps() {
     server.abort();
 }
 
+/// What a transport takes in part, or not at all, leaves in order and whole, though nobody sends or
+/// flushes any more.
+#[tokio::test(start_paused = true)]
+async fn short_messages_fill_a_narrow_transport() {
+    for room in 1..20 {
+        let (mut client, io) = duplex(room);
+        let mut ws = over(io, Role::Server);
+        for text in ["one", "and two", "", "three"] {
+            ws.send(text).await.unwrap();
+        }
+        let expected = b"\x81\x03one\x81\x07and two\x81\x00\x81\x05three";
+        let mut bytes = [0; 23];
+        client.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(&bytes, expected, "room for {room}");
+    }
+}
+
 /// `feed` waits for `flush`, or for this task to yield; it is never stuck.
 #[tokio::test(start_paused = true)]
 async fn what_is_fed_leaves_when_the_task_yields() {
