@@ -384,7 +384,7 @@ impl<H: Handler> EventLoop<H> {
     }
 
     fn opened(&mut self, index: u32, opened: Opened<H::Guest>) {
-        let proto = self.plane.new_proto(index);
+        let proto = self.plane.new_proto();
         #[cfg(feature = "deflate")]
         let proto = proto.with_deflate(opened.deflate);
         let Some(conn) = self.plane.conns.get_mut(index) else { return };
@@ -492,7 +492,7 @@ impl<H: Handler> EventLoop<H> {
     }
 
     fn adopt<B: Backend>(&mut self, backend: &mut B, adopted: Adopted<H::Guest>) {
-        let mut conn = Conn::new(adopted.socket, Stage::Open(self.plane.new_proto(0)));
+        let mut conn = Conn::new(adopted.socket, Stage::Open(self.plane.new_proto()));
         conn.tls = adopted.tls;
         let Some(index) = self.place(backend, conn) else { return };
         let mut unread = adopted.unread;
@@ -593,9 +593,10 @@ impl<H: Handler> EventLoop<H> {
     }
 
     fn stop<B: Backend>(&mut self, backend: &mut B, within: Duration) {
-        self.listen(backend, false);
+        if self.accepts_again_at.take().is_none() {
+            self.listen(backend, false);
+        }
         self.listeners.clear();
-        self.accepts_again_at = None;
         let close_within = self.plane.settings.config.timeouts.close;
         self.stopping = Some(Stopping::new(self.plane.cx.now, within, close_within));
         self.next_tick = self.plane.cx.now;

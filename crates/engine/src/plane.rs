@@ -457,7 +457,7 @@ impl<H: Handler> Plane<H> {
         }
     }
 
-    /// A place for a new connection, with its share of the jitter.
+    /// A place for a new connection.
     pub(crate) fn insert(&mut self, conn: Conn<H::Guest>) -> Option<u32> {
         if self.conns.len() >= self.settings.connection_count_max {
             return None;
@@ -465,9 +465,10 @@ impl<H: Handler> Plane<H> {
         self.conns.insert(conn)
     }
 
-    /// A new WebSocket for the place at `index`.
-    pub(crate) fn new_proto(&self, index: u32) -> Connection {
-        let config = &self.configs[index as usize % self.configs.len()];
+    /// A new WebSocket, with its share of the jitter.
+    pub(crate) fn new_proto(&mut self) -> Connection {
+        self.configs.rotate_left(1);
+        let config = &self.configs[0];
         Connection::new(tidewire_proto::Role::Server, Arc::clone(config), self.cx.now)
     }
 

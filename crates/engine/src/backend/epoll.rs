@@ -154,6 +154,9 @@ const EVENT_COUNT_MAX: usize = 256;
 /// have left the cache.
 const CORKED_LEN_MAX: usize = 32 << 10;
 
+/// Of a large message so much is read at once; then others have their turn.
+const READ_AT_ONCE_LEN_MAX: usize = 4 << 20;
+
 /// Pieces in one vectored write.
 const SLICES_MAX: usize = 32;
 
@@ -171,11 +174,16 @@ impl<K: Kernel> Epoll<K> {
     /// Reads once; or, while a large message is under way, as long as there is something: to go on
     /// with it now, while it is in the core's cache, is cheaper than to take turns.
     fn read<H: Handler>(&mut self, event_loop: &mut EventLoop<H>, index: u32) {
+        let mut read_len = 0;
         while let Some((fd, target)) = event_loop.read_target(index) {
+            if read_len >= READ_AT_ONCE_LEN_MAX {
+                return; // level-triggered: it comes again after the others
+            }
             let offered = target.len();
             match self.kernel.recv(fd, target) {
                 Ok(0) => return event_loop.eof(index),
                 Ok(len) => {
+                    read_len += len;
                     event_loop.filled(index, len);
                     if len < offered {
                         return;
