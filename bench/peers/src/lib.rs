@@ -5,13 +5,20 @@
 
 pub mod raw;
 
-use std::{error::Error, future::Future, io};
+use std::{error::Error, future::Future, io, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::broadcast,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    },
 };
 
 /// How a connection ended. The load sees what was missing; the server has nothing to add.
@@ -69,12 +76,32 @@ pub fn asked_for(word: &str) -> bool {
     std::env::args().nth(2).is_some_and(|argument| argument == word)
 }
 
+/// TLS with the certificate and the key whose files are the third and the fourth argument.
+pub fn tls_acceptor() -> io::Result<TlsAcceptor> {
+    let mut files = std::env::args().skip(3);
+    let (Some(certificate), Some(key)) = (files.next(), files.next()) else {
+        return Err(io::Error::other("which certificate and which key?"));
+    };
+    let certificate = CertificateDer::from_pem_file(certificate).map_err(io::Error::other)?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(io::Error::other)?;
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .map_err(io::Error::other)?;
+    Ok(Arc::new(config).into())
+}
+
 const REQUEST_LEN_MAX: usize = 8 << 10;
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// The opening handshake for libraries that take a socket after it. Believes what the load says:
 /// this is no measure of handshakes, and nothing to copy from.
 pub async fn handshake(socket: &mut TcpStream) -> Ended {
+    handshake_with(socket, None).await
+}
+
+/// The same, agreeing to `extensions` whatever was offered.
+pub async fn handshake_with(socket: &mut TcpStream, extensions: Option<&str>) -> Ended {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         if request.len() > REQUEST_LEN_MAX || socket.read_buf(&mut request).await? == 0 {
@@ -89,9 +116,11 @@ pub async fn handshake(socket: &mut TcpStream) -> Ended {
         .map(|(_, value)| value.trim())
         .ok_or("no key")?;
     let digest = sha1_smol::Sha1::from(format!("{key}{GUID}")).digest().bytes();
+    let extensions = extensions
+        .map_or(String::new(), |extensions| format!("Sec-WebSocket-Extensions: {extensions}\r\n"));
     let response = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {}\r\n\r\n",
+         {extensions}Sec-WebSocket-Accept: {}\r\n\r\n",
         BASE64_STANDARD.encode(digest)
     );
     socket.write_all(response.as_bytes()).await?;

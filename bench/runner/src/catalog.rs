@@ -1,8 +1,10 @@
 //! The servers that can be measured: those in this workspace, and any command with a port.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
-use crate::{Result, load::traffic::Speaks, task::Task};
+use Program::{Bun, Node, Ours, Peer};
+
+use crate::{Result, load::traffic::Speaks, setup, task::Task};
 
 /// A server to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,52 +16,90 @@ pub(crate) struct Candidate {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// A binary of this workspace.
-    Own { package: &'static str, binary: &'static str, arguments: &'static [&'static str] },
-    /// Somebody else's command, where `{addr}` or `{port}` stands for where to listen.
+    Known {
+        program: Program,
+        arguments: Arguments,
+    },
+    /// Somebody else's command, in which `{addr}` or `{port}` stands for where to listen, `{cert}`
+    /// and `{key}` for the files of a certificate.
     Command(Vec<String>),
 }
 
-/// Name, package, binary, its arguments after the address, what it is measured at.
-type Row = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [Task]);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// A binary of `peers`.
+    Peer(&'static str),
+    /// A binary of `ours`.
+    Ours(&'static str),
+    /// A script for node in `peers/node`.
+    Node(&'static str),
+    /// A script for Bun in `peers/node`.
+    Bun(&'static str),
+}
 
-const PEERS: &str = "tidewire-bench-peers";
-const OURS: &str = "tidewire-bench-ours";
+/// What follows the address.
+type Arguments = &'static [&'static str];
+
+/// Name, program, arguments, what it is measured at. A server may have several rows, one for each
+/// way to start it.
+type Row = (&'static str, Program, Arguments, &'static [Task]);
 
 const ECHO: &[Task] = &[Task::Echo];
 const FANOUT: &[Task] = &[Task::Fanout];
+const TLS: &[Task] = &[Task::Tls];
+const ONE_THREAD_OF_EPOLL: Arguments = &["--io", "epoll", "--threads", "1"];
+const CERTIFICATE: Arguments = &["tls", "{cert}", "{key}"];
 /// Those whose opening handshake is their own: for the others here, the load's word is believed.
 const ECHO_AND_HANDSHAKES: &[Task] = &[Task::Echo, Task::Handshakes];
 
 /// In the order in which they appear in a report.
 const KNOWN: &[Row] = &[
-    ("raw-epoll", PEERS, "raw_epoll", &[], ECHO_AND_HANDSHAKES),
-    ("raw-send-epoll", PEERS, "raw_send_epoll", &[], FANOUT),
-    ("raw-send-epoll-each", PEERS, "raw_send_epoll", &["each"], FANOUT),
-    ("raw-tokio", PEERS, "raw_tokio", &[], ECHO_AND_HANDSHAKES),
-    ("proto-epoll", OURS, "proto_epoll", &[], ECHO),
-    ("tidewire", OURS, "tidewire_echo", &[], ECHO_AND_HANDSHAKES),
-    ("tidewire", OURS, "tidewire_broadcast", &[], FANOUT),
-    ("tokio-tungstenite", PEERS, "peer_tokio_tungstenite", &[], ECHO_AND_HANDSHAKES),
-    ("tokio-tungstenite", PEERS, "broadcast_tokio_tungstenite", &[], FANOUT),
-    ("tokio-tungstenite-tuned", PEERS, "peer_tokio_tungstenite", &["tuned"], ECHO),
-    ("fastwebsockets", PEERS, "peer_fastwebsockets", &[], ECHO),
-    ("fastwebsockets", PEERS, "broadcast_fastwebsockets", &[], FANOUT),
-    ("tokio-websockets", PEERS, "peer_tokio_websockets", &[], ECHO_AND_HANDSHAKES),
-    ("yawc", PEERS, "peer_yawc", &[], ECHO),
-    ("yawc-batched", PEERS, "peer_yawc", &["batched"], ECHO),
-    ("sockudo-ws", PEERS, "peer_sockudo_ws", &[], ECHO),
-    ("sockudo-ws-batched", PEERS, "peer_sockudo_ws", &["batched"], ECHO),
+    ("raw-epoll", Peer("raw_epoll"), &[], ECHO_AND_HANDSHAKES),
+    ("raw-send-epoll", Peer("raw_send_epoll"), &[], FANOUT),
+    ("raw-send-epoll-each", Peer("raw_send_epoll"), &["each"], FANOUT),
+    ("raw-uring", Peer("raw_uring"), &[], ECHO_AND_HANDSHAKES),
+    ("raw-send-uring", Peer("raw_uring"), &["broadcast"], FANOUT),
+    ("raw-tokio", Peer("raw_tokio"), &[], ECHO_AND_HANDSHAKES),
+    ("proto-epoll", Ours("proto_epoll"), &[], ECHO),
+    ("engine-epoll", Ours("engine_echo"), ONE_THREAD_OF_EPOLL, ECHO_AND_HANDSHAKES),
+    ("engine-epoll", Ours("engine_broadcast"), ONE_THREAD_OF_EPOLL, FANOUT),
+    ("tidewire", Ours("tidewire_echo"), &[], ECHO_AND_HANDSHAKES),
+    ("tidewire", Ours("tidewire_broadcast"), &[], FANOUT),
+    ("tidewire", Ours("tidewire_echo"), CERTIFICATE, TLS),
+    ("tokio-tungstenite", Peer("peer_tokio_tungstenite"), &[], ECHO_AND_HANDSHAKES),
+    ("tokio-tungstenite", Peer("broadcast_tokio_tungstenite"), &[], FANOUT),
+    ("tokio-tungstenite-tuned", Peer("peer_tokio_tungstenite"), &["tuned"], ECHO),
+    ("tokio-tungstenite-tuned", Peer("peer_tokio_tungstenite"), CERTIFICATE, TLS),
+    ("fastwebsockets", Peer("peer_fastwebsockets"), &[], ECHO),
+    ("fastwebsockets", Peer("broadcast_fastwebsockets"), &[], FANOUT),
+    ("tokio-websockets", Peer("peer_tokio_websockets"), &[], ECHO_AND_HANDSHAKES),
+    ("yawc", Peer("peer_yawc"), &[], ECHO),
+    ("yawc-batched", Peer("peer_yawc"), &["batched"], ECHO),
+    ("sockudo-ws", Peer("peer_sockudo_ws"), &[], ECHO),
+    ("sockudo-ws-batched", Peer("peer_sockudo_ws"), &["batched"], ECHO),
+    ("bun", Bun("bun.js"), &[], ECHO_AND_HANDSHAKES),
+    ("bun", Bun("bun.js"), &["broadcast"], FANOUT),
+    ("bun", Bun("bun.js"), CERTIFICATE, TLS),
+    ("ws", Node("ws.js"), &[], ECHO_AND_HANDSHAKES),
+    ("ws", Node("ws.js"), &["broadcast"], FANOUT),
+    ("ws", Node("ws.js"), CERTIFICATE, TLS),
 ];
 
 /// The servers that know no protocol.
-const RAW: &[&str] = &["raw-epoll", "raw-tokio", "raw-send-epoll", "raw-send-epoll-each"];
+const RAW: &[&str] = &[
+    "raw-epoll",
+    "raw-uring",
+    "raw-tokio",
+    "raw-send-epoll",
+    "raw-send-epoll-each",
+    "raw-send-uring",
+];
 
 impl Candidate {
     /// All servers of this workspace that can do `task`.
     pub(crate) fn known(task: Task) -> Vec<Self> {
         let task = task.served_as();
-        KNOWN.iter().filter(|row| row.4.contains(&task)).map(Self::from_row).collect()
+        KNOWN.iter().filter(|row| row.3.contains(&task)).map(Self::from_row).collect()
     }
 
     /// Whether any server of this workspace has this name.
@@ -82,24 +122,35 @@ impl Candidate {
         Ok(Self { name: name.to_owned(), speaks: Speaks::WebSocket, start: Start::Command(words) })
     }
 
-    fn from_row(&(name, package, binary, arguments, _): &Row) -> Self {
+    fn from_row(&(name, program, arguments, _): &Row) -> Self {
         let speaks = if RAW.contains(&name) { Speaks::Raw } else { Speaks::WebSocket };
-        Self { name: name.to_owned(), speaks, start: Start::Own { package, binary, arguments } }
+        Self { name: name.to_owned(), speaks, start: Start::Known { program, arguments } }
     }
 
     /// The command that makes it listen on `addr`.
     pub(crate) fn command_line(&self, addr: SocketAddr) -> Result<Vec<String>> {
+        let text = |path: PathBuf| path.to_string_lossy().into_owned();
         let words = match &self.start {
-            Start::Own { binary, arguments, .. } => {
-                let program = std::env::current_exe()?.with_file_name(binary);
-                let mut words = vec![program.to_string_lossy().into_owned(), "{addr}".to_owned()];
+            Start::Known { program, arguments } => {
+                let mut words = match program {
+                    Peer(binary) | Ours(binary) => {
+                        vec![text(std::env::current_exe()?.with_file_name(binary))]
+                    }
+                    Node(script) => vec!["node".to_owned(), text(setup::node().join(script))],
+                    Bun(script) => vec![text(setup::bun()), text(setup::node().join(script))],
+                };
+                words.push("{addr}".to_owned());
                 words.extend(arguments.iter().map(|&argument| argument.to_owned()));
                 words
             }
             Start::Command(words) => words.clone(),
         };
+        let (certificate, key) = (text(setup::certificate_path()?), text(setup::key_path()?));
         let fill = |word: String| {
-            word.replace("{addr}", &addr.to_string()).replace("{port}", &addr.port().to_string())
+            word.replace("{addr}", &addr.to_string())
+                .replace("{port}", &addr.port().to_string())
+                .replace("{cert}", &certificate)
+                .replace("{key}", &key)
         };
         Ok(words.into_iter().map(fill).collect())
     }

@@ -15,13 +15,14 @@ use crate::{
 pub(crate) const HELP: &str = "\
 Measures WebSocket servers: CPU time per message echoed or delivered, memory per idle connection.
 
-    tidewire-bench echo|fanout|handshakes|idle|all [OPTIONS]
+    tidewire-bench echo|fanout|handshakes|tls|idle|tls-idle|all [OPTIONS]
 
     --servers A,B,C         only these of the known servers (default: all)
     --server NAME=COMMAND   also this one: a server started by COMMAND, in which {addr} or {port}
-                            stands for where it must listen; with `all` it must do everything
+                            stands for where it must listen, and with tls {cert} and {key} for
+                            the files of its certificate; with `all` it must do everything
     --reference NAME        what ratios are to (default: raw-epoll and, for echoes
-                            above 128 KiB, tokio-websockets; in a fan-out raw-send-epoll)
+                            above 128 KiB, tokio-websockets; in a fan-out raw-send-epoll; with TLS bun)
     --scenario SCENARIO     [text:]SIZExCONNECTIONSxIN_FLIGHT; sizes as 125, 16KiB, 1MiB; each
                             place may be a list with commas: all combinations are measured
     --pairs N               pairs of runs for each server and scenario (default: 10)
@@ -140,7 +141,8 @@ impl Options {
             });
         }
         servers.extend(self.commands.iter().cloned());
-        Ok(Section { task, servers, scenarios, reference: self.reference.clone() })
+        let reference = self.reference.clone();
+        Ok(Section { task, servers, absent: Vec::new(), scenarios, reference })
     }
 }
 

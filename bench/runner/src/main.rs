@@ -32,7 +32,7 @@ type Result<T, E = Error> = std::result::Result<T, E>;
 fn main() -> ExitCode {
     let outcome = match cli::parse(std::env::args().skip(1)) {
         Ok(cli::Command::Worker(job)) => load::serve(&job),
-        Ok(cli::Command::Measure(plan)) => measure(&plan),
+        Ok(cli::Command::Measure(plan)) => measure(plan),
         Ok(cli::Command::Help) => {
             println!("{}", cli::HELP);
             Ok(())
@@ -48,12 +48,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(plan: &Plan) -> Result<()> {
+fn measure(mut plan: Plan) -> Result<()> {
     let began = Instant::now();
-    setup::build(plan.sections.iter().flat_map(|section| &section.servers))?;
+    setup::prepare(&mut plan)?;
+    let plan = &plan;
     let mut failure_count = 0;
     for section in &plan.sections {
-        let text = if section.task == Task::Idle {
+        let text = if matches!(section.task, Task::Idle | Task::TlsIdle) {
             let rows = idle::measure(plan, section);
             failure_count += rows.iter().filter(|row| row.outcome.is_err()).count();
             report::idle_section(plan, section, &rows)

@@ -20,9 +20,17 @@ pub(crate) struct Plan {
 pub(crate) struct Section {
     pub(crate) task: Task,
     pub(crate) servers: Vec<Candidate>,
+    /// Who should be there, and cannot be had on this machine.
+    pub(crate) absent: Vec<Absent>,
     pub(crate) scenarios: Vec<Scenario>,
     /// What ratios are to, where the person at the terminal has said so.
     pub(crate) reference: Option<String>,
+}
+
+/// A server that was not measured, and why.
+pub(crate) struct Absent {
+    pub(crate) name: String,
+    pub(crate) reason: String,
 }
 
 impl Section {

@@ -39,7 +39,16 @@ pub(crate) fn paired_section(plan: &Plan, section: &Section, rows: &[Row]) -> St
         };
     }
     out.push_str(&growth(rows));
+    out.push_str(&absent(section));
     out
+}
+
+/// Who is missing, and why: a report must not be silent about it.
+fn absent(section: &Section) -> String {
+    section.absent.iter().fold(String::new(), |mut out, absent| {
+        let _ = writeln!(out, "\nNot measured: {}: {}.", absent.name, absent.reason);
+        out
+    })
 }
 
 fn cells(row: &Row, figures: &Figures) -> String {
@@ -90,6 +99,18 @@ impl Words {
                        many are under way at once; there are no messages.",
                 piece: "handshake",
                 pieces: "handshakes",
+            },
+            Task::Tls => Self {
+                title: "TLS echo: server CPU time per message",
+                what: "TLS 1.3 with AES-128-GCM, handshakes not counted.",
+                piece: "message",
+                pieces: "messages",
+            },
+            Task::TlsIdle => Self {
+                title: "TLS idle: memory per connection",
+                what: "Over TLS: growth of the server's resident memory (RSS)",
+                piece: "connection",
+                pieces: "connections",
             },
             Task::Idle => Self {
                 title: "Idle: memory per connection",
@@ -175,6 +196,7 @@ pub(crate) fn idle_section(plan: &Plan, section: &Section, rows: &[idle::Row]) -
             Err(error) => writeln!(out, "| {} | failed: {error} | |", row.name),
         };
     }
+    out.push_str(&absent(section));
     out
 }
 

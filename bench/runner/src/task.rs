@@ -10,13 +10,18 @@ pub(crate) enum Task {
     Fanout,
     /// Connect, upgrade, close.
     Handshakes,
+    /// An echo over TLS.
+    Tls,
     /// Connections that say nothing, before their first message and after it.
     Idle,
+    /// The same over TLS.
+    TlsIdle,
 }
 
 impl Task {
     /// In the order in which they are measured and reported.
-    pub(crate) const ALL: &[Self] = &[Self::Echo, Self::Fanout, Self::Handshakes, Self::Idle];
+    pub(crate) const ALL: &[Self] =
+        &[Self::Echo, Self::Fanout, Self::Handshakes, Self::Tls, Self::Idle, Self::TlsIdle];
 
     /// The task's name on the command line, and of its section in a report.
     pub(crate) const fn name(self) -> &'static str {
@@ -24,7 +29,9 @@ impl Task {
             Self::Echo => "echo",
             Self::Fanout => "fanout",
             Self::Handshakes => "handshakes",
+            Self::Tls => "tls",
             Self::Idle => "idle",
+            Self::TlsIdle => "tls-idle",
         }
     }
 
@@ -36,6 +43,7 @@ impl Task {
     pub(crate) const fn served_as(self) -> Self {
         match self {
             Self::Echo | Self::Idle => Self::Echo,
+            Self::Tls | Self::TlsIdle => Self::Tls,
             Self::Fanout | Self::Handshakes => self,
         }
     }
@@ -62,7 +70,8 @@ impl Task {
             ],
             Self::Fanout => &["125x100x1", "125x1000x1", "125x10000x1", "125x1000x16"],
             Self::Handshakes => &["0x100x1"],
-            Self::Idle => &[],
+            Self::Tls => &["125x100x1", "16KiBx100x1", "125x100x16"],
+            Self::Idle | Self::TlsIdle => &[],
         }
     }
 
@@ -75,6 +84,8 @@ impl Task {
             Self::Echo if scenario.payload_len > LARGE_LEN => &["tokio-websockets", "raw-epoll"],
             Self::Echo | Self::Handshakes | Self::Idle => &["raw-epoll"],
             Self::Fanout => &["raw-send-epoll"],
+            // Nobody can do TLS without doing it; Bun's is BoringSSL under uWebSockets.
+            Self::Tls | Self::TlsIdle => &["bun", "tokio-tungstenite-tuned"],
         }
     }
 }

@@ -2,20 +2,23 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     os::fd::{AsFd, BorrowedFd},
-    time::Duration,
+    sync::Arc,
 };
+
+use rustls::ClientConfig;
 
 use super::{
     opening,
+    stream::Stream,
     traffic::{Speaks, Traffic},
 };
 use crate::Result;
 
 /// Where a connection stands in its window.
 pub(crate) struct Connection {
-    socket: TcpStream,
+    stream: Stream,
     /// The window's first frame in the ring.
     first: usize,
     /// How many of the window's bytes are sent, and how many have come back.
@@ -34,20 +37,21 @@ pub(crate) enum Progress {
     Complete,
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
-
 impl Connection {
     /// Connects and, where the server speaks WebSocket, performs the opening handshake.
-    pub(crate) fn open(addr: SocketAddr, speaks: Speaks, first: usize) -> Result<Self> {
-        let mut socket = TcpStream::connect(addr)?;
-        socket.set_nodelay(true)?;
+    pub(crate) fn open(
+        addr: SocketAddr,
+        speaks: Speaks,
+        tls: Option<&Arc<ClientConfig>>,
+        first: usize,
+    ) -> Result<Self> {
+        let mut stream = Stream::open(addr, tls)?;
         if speaks == Speaks::WebSocket {
-            socket.set_read_timeout(Some(PATIENCE))?;
-            handshake(&mut socket, addr)?;
+            handshake(&mut stream, addr)?;
         }
-        socket.set_nonblocking(true)?;
+        stream.set_nonblocking()?;
         // As if an earlier window had just been completed.
-        Ok(Self { socket, first, sent_len: 0, returned_len: usize::MAX })
+        Ok(Self { stream, first, sent_len: 0, returned_len: usize::MAX })
     }
 
     /// Begins the next window.
@@ -73,30 +77,23 @@ impl Connection {
     pub(crate) fn write(&mut self, traffic: &Traffic) -> Result<Progress> {
         let bytes = traffic.sent(self.first);
         while self.sent_len < bytes.len() {
-            match self.socket.write(&bytes[self.sent_len..]) {
-                Ok(0) => return Err("the server takes no more bytes".into()),
-                Ok(len) => self.sent_len += len,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            match would_block(self.stream.write(&bytes[self.sent_len..])) {
+                Ok(Some(0)) => return Err("the server takes no more bytes".into()),
+                Ok(Some(len)) => self.sent_len += len,
+                Ok(None) => break,
                 Err(error) => return Err(format!("sending: {error}").into()),
             }
         }
+        would_block(self.stream.flush()).map_err(|error| format!("sending: {error}"))?;
         Ok(self.progress(traffic))
     }
 
     /// Reads once, and compares what came.
     pub(crate) fn read(&mut self, traffic: &Traffic, buffer: &mut [u8]) -> Result<Progress> {
-        let len = match self.socket.read(buffer) {
-            Ok(0) => return Err("the server ended the connection".into()),
-            Ok(len) => len,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                return Ok(Progress::Waiting);
-            }
+        let len = match would_block(self.stream.read(buffer)) {
+            Ok(Some(0)) => return Err("the server ended the connection".into()),
+            Ok(Some(len)) => len,
+            Ok(None) => return Ok(Progress::Waiting),
             Err(error) => return Err(format!("receiving: {error}").into()),
         };
         let expected =
@@ -110,7 +107,7 @@ impl Connection {
     }
 
     fn progress(&self, traffic: &Traffic) -> Progress {
-        if self.sent_len < traffic.sent(self.first).len() {
+        if self.sent_len < traffic.sent(self.first).len() || !self.stream.is_flushed() {
             Progress::Unsent
         } else if self.returned_len < self.window_len(traffic) {
             Progress::Waiting
@@ -126,7 +123,20 @@ impl Connection {
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.stream.as_fd()
+    }
+}
+
+/// `None` for what can be tried again.
+fn would_block<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(done) => Ok(Some(done)),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -142,12 +152,13 @@ fn difference(expected: &[u8], came: &[u8], offset: usize) -> String {
 }
 
 /// The opening handshake, blocking.
-fn handshake(socket: &mut TcpStream, addr: SocketAddr) -> Result<()> {
-    socket.write_all(&opening::request(addr))?;
+fn handshake(stream: &mut Stream, addr: SocketAddr) -> Result<()> {
+    stream.write_all(&opening::request(addr))?;
+    stream.flush()?;
     let mut response = Vec::new();
     let mut buffer = [0; 1024];
     while !opening::is_complete(&response)? {
-        let len = socket.read(&mut buffer).map_err(|error| format!("no handshake: {error}"))?;
+        let len = stream.read(&mut buffer).map_err(|error| format!("no handshake: {error}"))?;
         if len == 0 {
             return Err("the server ended the opening handshake".into());
         }
@@ -175,8 +186,9 @@ mod tests {
             socket.read_exact(&mut window).unwrap();
             socket.write_all(&answer(window)).unwrap();
         });
-        let mut connection = Connection::open(addr, Speaks::Raw, 0).unwrap();
-        connection.socket.set_nonblocking(false).unwrap();
+        let mut connection = Connection::open(addr, Speaks::Raw, None, 0).unwrap();
+        let Stream::Plain(socket) = &connection.stream else { panic!("nobody asked for TLS") };
+        socket.set_nonblocking(false).unwrap();
         let mut progress = connection.begin(&traffic)?;
         while progress == Progress::Waiting {
             progress = connection.read(&traffic, &mut [0; 256])?;

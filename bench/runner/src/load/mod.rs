@@ -9,6 +9,7 @@ mod handshakes;
 mod opening;
 mod poll;
 mod sockets;
+mod stream;
 pub(crate) mod traffic;
 
 use std::{
@@ -31,7 +32,7 @@ pub(crate) struct Job {
 /// Obeys standard input until it ends. Each line is answered by one line.
 pub(crate) fn serve(job: &Job) -> Result<()> {
     let mut load: Box<dyn Load + '_> = match job.task {
-        Task::Echo | Task::Idle => Box::new(echo::Echo::new(job)?),
+        Task::Echo | Task::Tls | Task::Idle | Task::TlsIdle => Box::new(echo::Echo::new(job)?),
         Task::Fanout => Box::new(fanout::Fanout::new(job)?),
         Task::Handshakes => Box::new(handshakes::Handshakes::new(job)?),
     };

@@ -1,19 +1,24 @@
 //! Connections that stay open, under epoll.
 
+use std::sync::Arc;
+
 use rustix::event::epoll::EventFlags;
+use rustls::ClientConfig;
 
 use super::{
     Job,
     connection::{Connection, Progress},
     poll::Poll,
+    stream::tls_config,
     traffic::Traffic,
 };
-use crate::Result;
+use crate::{Result, task::Task};
 
 /// All connections of one load.
 pub(super) struct Sockets {
     pub(super) traffic: Traffic,
     poll: Poll,
+    tls: Option<Arc<ClientConfig>>,
     connections: Vec<Connection>,
     buffer: Vec<u8>,
 }
@@ -26,6 +31,7 @@ impl Sockets {
         Ok(Self {
             traffic: Traffic::new(&job.scenario, job.speaks, job.task),
             poll: Poll::new()?,
+            tls: (job.task.served_as() == Task::Tls).then(tls_config).transpose()?,
             connections: Vec::new(),
             buffer: vec![0; READ_LEN_MAX],
         })
@@ -40,7 +46,7 @@ impl Sockets {
         for _ in 0..count {
             let number = self.connections.len();
             let start = self.traffic.start_of(number);
-            let connection = Connection::open(job.addr, job.speaks, start)
+            let connection = Connection::open(job.addr, job.speaks, self.tls.as_ref(), start)
                 .map_err(|error| format!("connection {number}: {error}"))?;
             self.poll.add(&connection, number, EventFlags::IN)?;
             self.connections.push(connection);
