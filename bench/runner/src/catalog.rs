@@ -46,8 +46,13 @@ type Row = (&'static str, Program, Arguments, &'static [Task]);
 
 const ECHO: &[Task] = &[Task::Echo];
 const FANOUT: &[Task] = &[Task::Fanout];
+const DEFLATE: &[Task] = &[Task::Deflate];
+const DEFLATE_TAKEOVER: &[Task] = &[Task::DeflateTakeover];
+/// For a server that does what its client asks for.
+const DEFLATE_EITHER_WAY: &[Task] = &[Task::Deflate, Task::DeflateTakeover];
 const TLS: &[Task] = &[Task::Tls];
 const ONE_THREAD_OF_EPOLL: Arguments = &["--io", "epoll", "--threads", "1"];
+const ONE_THREAD_OF_EPOLL_DEFLATE: Arguments = &["--io", "epoll", "--threads", "1", "--deflate"];
 const CERTIFICATE: Arguments = &["tls", "{cert}", "{key}"];
 /// Those whose opening handshake is their own: for the others here, the load's word is believed.
 const ECHO_AND_HANDSHAKES: &[Task] = &[Task::Echo, Task::Handshakes];
@@ -63,9 +68,12 @@ const KNOWN: &[Row] = &[
     ("proto-epoll", Ours("proto_epoll"), &[], ECHO),
     ("engine-epoll", Ours("engine_echo"), ONE_THREAD_OF_EPOLL, ECHO_AND_HANDSHAKES),
     ("engine-epoll", Ours("engine_broadcast"), ONE_THREAD_OF_EPOLL, FANOUT),
+    ("engine-epoll", Ours("engine_echo"), ONE_THREAD_OF_EPOLL_DEFLATE, DEFLATE_EITHER_WAY),
     ("tidewire", Ours("tidewire_echo"), &[], ECHO_AND_HANDSHAKES),
     ("tidewire", Ours("tidewire_broadcast"), &[], FANOUT),
     ("tidewire", Ours("tidewire_echo"), CERTIFICATE, TLS),
+    ("tidewire", Ours("tidewire_echo"), &["deflate"], DEFLATE),
+    ("tidewire", Ours("tidewire_echo"), &["deflate-takeover"], DEFLATE_TAKEOVER),
     ("tokio-tungstenite", Peer("peer_tokio_tungstenite"), &[], ECHO_AND_HANDSHAKES),
     ("tokio-tungstenite", Peer("broadcast_tokio_tungstenite"), &[], FANOUT),
     ("tokio-tungstenite-tuned", Peer("peer_tokio_tungstenite"), &["tuned"], ECHO),
@@ -75,6 +83,8 @@ const KNOWN: &[Row] = &[
     ("tokio-websockets", Peer("peer_tokio_websockets"), &[], ECHO_AND_HANDSHAKES),
     ("yawc", Peer("peer_yawc"), &[], ECHO),
     ("yawc-batched", Peer("peer_yawc"), &["batched"], ECHO),
+    ("yawc", Peer("peer_yawc"), &["deflate"], DEFLATE),
+    ("yawc", Peer("peer_yawc"), &["deflate-takeover"], DEFLATE_TAKEOVER),
     ("sockudo-ws", Peer("peer_sockudo_ws"), &[], ECHO),
     ("sockudo-ws-batched", Peer("peer_sockudo_ws"), &["batched"], ECHO),
     ("bun", Bun("bun.js"), &[], ECHO_AND_HANDSHAKES),
@@ -83,6 +93,8 @@ const KNOWN: &[Row] = &[
     ("ws", Node("ws.js"), &[], ECHO_AND_HANDSHAKES),
     ("ws", Node("ws.js"), &["broadcast"], FANOUT),
     ("ws", Node("ws.js"), CERTIFICATE, TLS),
+    ("ws", Node("ws.js"), &["deflate"], DEFLATE),
+    ("ws", Node("ws.js"), &["deflate-takeover"], DEFLATE_TAKEOVER),
 ];
 
 /// The servers that know no protocol.
@@ -94,6 +106,15 @@ const RAW: &[&str] = &[
     "raw-send-epoll-each",
     "raw-send-uring",
 ];
+
+/// Whose a server is, for a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// It knows no protocol.
+    Raw,
+    Ours,
+    Peer,
+}
 
 impl Candidate {
     /// All servers of this workspace that can do `task`.
@@ -125,6 +146,14 @@ impl Candidate {
     fn from_row(&(name, program, arguments, _): &Row) -> Self {
         let speaks = if RAW.contains(&name) { Speaks::Raw } else { Speaks::WebSocket };
         Self { name: name.to_owned(), speaks, start: Start::Known { program, arguments } }
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        match self.start {
+            _ if self.speaks == Speaks::Raw => Family::Raw,
+            Start::Known { program: Ours(_), .. } => Family::Ours,
+            _ => Family::Peer,
+        }
     }
 
     /// The command that makes it listen on `addr`.

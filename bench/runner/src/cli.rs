@@ -15,20 +15,24 @@ use crate::{
 pub(crate) const HELP: &str = "\
 Measures WebSocket servers: CPU time per message echoed or delivered, memory per idle connection.
 
-    tidewire-bench echo|fanout|handshakes|tls|idle|tls-idle|all [OPTIONS]
+    tidewire-bench echo|fanout|handshakes|tls|deflate|deflate-takeover|idle|tls-idle [OPTIONS]
+    tidewire-bench all [OPTIONS]
 
     --servers A,B,C         only these of the known servers (default: all)
     --server NAME=COMMAND   also this one: a server started by COMMAND, in which {addr} or {port}
                             stands for where it must listen, and with tls {cert} and {key} for
                             the files of its certificate; with `all` it must do everything
     --reference NAME        what ratios are to (default: raw-epoll and, for echoes
-                            above 128 KiB, tokio-websockets; in a fan-out raw-send-epoll; with TLS bun)
+                            above 128 KiB, tokio-websockets; in a fan-out raw-send-epoll; with TLS bun;
+                            with deflate yawc)
     --scenario SCENARIO     [text:]SIZExCONNECTIONSxIN_FLIGHT; sizes as 125, 16KiB, 1MiB; each
                             place may be a list with commas: all combinations are measured
     --pairs N               pairs of runs for each server and scenario (default: 10)
     --slice MILLIS          how long one run of a pair loads the server (default: 200)
     --connections N         idle connections (default: 10000)
-    --write [FILE]          keep the result in FILE (default: bench/RESULTS.md)";
+    --write [FILE]          keep the result in FILE (default: bench/RESULTS.md); `all` begins it
+                            anew, with a picture in results.svg beside it
+    --picture FILE          draw the ratios into FILE, an SVG";
 
 pub(crate) enum Command {
     Help,
@@ -47,6 +51,9 @@ pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Command> 
     }
 }
 
+/// The name under which a report refers to its picture.
+const PICTURE: &str = "results.svg";
+
 /// What stood after the command's first word.
 struct Options {
     servers: Option<Vec<String>>,
@@ -57,6 +64,7 @@ struct Options {
     slice: usize,
     idle_count: usize,
     write: Option<PathBuf>,
+    picture: Option<PathBuf>,
 }
 
 impl Options {
@@ -71,6 +79,7 @@ impl Options {
             slice: 200,
             idle_count: 10_000,
             write: None,
+            picture: None,
         };
         while let Some(flag) = arguments.next() {
             if flag == "--write" {
@@ -92,6 +101,7 @@ impl Options {
                 "--scenario" => options.scenarios.extend(Scenario::parse_all(&value)?),
                 "--pairs" => options.pair_count = number(&flag, &value)?,
                 "--slice" => options.slice = number(&flag, &value)?,
+                "--picture" => options.picture = Some(PathBuf::from(value)),
                 "--connections" => options.idle_count = number(&flag, &value)?,
                 _ => return Err(format!("there is no option {flag}; see --help").into()),
             }
@@ -112,11 +122,16 @@ impl Options {
             })?;
             vec![task]
         };
+        // The picture of one section is no picture of the file.
+        let beside =
+            || Some(self.write.as_ref().filter(|_| what == "all")?.with_file_name(PICTURE));
         Ok(Plan {
+            picture: self.picture.clone().or_else(beside),
             sections: tasks.iter().map(|&task| self.section(task)).collect::<Result<_>>()?,
             pair_count: self.pair_count,
             slice: Duration::from_millis(self.slice as u64),
             idle_count: self.idle_count,
+            anew: what == "all",
             write: self.write,
             cores: Cores::choose()?,
         })
@@ -193,6 +208,15 @@ mod tests {
         let section = &plan.sections[0];
         assert_eq!(names(section), ["yawc", "mine"]);
         assert_eq!(section.reference(&section.scenarios[0]).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_whole_report_has_its_picture_beside_it() {
+        let picture = |line| plan(line).unwrap().picture.map(|path| path.display().to_string());
+        assert_eq!(picture("all --write a/b.md").as_deref(), Some("a/results.svg"));
+        assert_eq!(picture("echo --write a/b.md"), None);
+        assert_eq!(picture("all"), None);
+        assert_eq!(picture("echo --picture p.svg").as_deref(), Some("p.svg"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod idle;
 mod load;
 mod machine;
 mod pairs;
+mod picture;
 mod plan;
 mod report;
 mod scenario;
@@ -21,9 +22,9 @@ mod stats;
 mod task;
 mod worker;
 
-use std::{error, process::ExitCode, time::Instant};
+use std::{error, fs, process::ExitCode, time::Instant};
 
-use crate::{plan::Plan, task::Task};
+use crate::{picture::Picture, plan::Plan, task::Task};
 
 /// What went wrong, in one sentence for the person at the terminal.
 type Error = Box<dyn error::Error>;
@@ -52,7 +53,11 @@ fn measure(mut plan: Plan) -> Result<()> {
     let began = Instant::now();
     setup::prepare(&mut plan)?;
     let plan = &plan;
+    if let (Some(path), true) = (&plan.write, plan.anew) {
+        report::begin(path)?;
+    }
     let mut failure_count = 0;
+    let mut picture = Picture::default();
     for section in &plan.sections {
         let text = if matches!(section.task, Task::Idle | Task::TlsIdle) {
             let rows = idle::measure(plan, section);
@@ -61,9 +66,14 @@ fn measure(mut plan: Plan) -> Result<()> {
         } else {
             let rows = pairs::measure(plan, section)?;
             failure_count += rows.iter().filter(|row| row.outcome.is_err()).count();
+            picture.add(section, &rows);
             report::paired_section(plan, section, &rows)
         };
         publish(plan, section.task.name(), &text)?;
+    }
+    if let Some(path) = &plan.picture {
+        fs::write(path, picture.to_svg())?;
+        eprintln!("drew {}", path.display());
     }
     eprintln!("all of it took {} s", began.elapsed().as_secs());
     match failure_count {

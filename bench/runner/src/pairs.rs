@@ -35,6 +35,8 @@ pub(crate) struct Figures {
     pub(crate) pieces_per_second: f64,
     /// The server's CPU time in proportion to the time that passed.
     pub(crate) busy: f64,
+    /// Bytes that came back for each piece of work.
+    pub(crate) came_len: f64,
     /// How much of the server's time was its own and not the kernel's.
     pub(crate) user_share: Option<f64>,
 }
@@ -122,6 +124,7 @@ struct Sample {
     nanos: f64,
     pieces_per_second: f64,
     busy: f64,
+    came_len: f64,
 }
 
 impl Entry {
@@ -156,6 +159,7 @@ impl Entry {
                 ratio: Spread::of(self.ratios),
                 pieces_per_second: spread(|sample| sample.pieces_per_second)?.median,
                 busy: spread(|sample| sample.busy)?.median,
+                came_len: spread(|sample| sample.came_len)?.median,
                 user_share: side.user_share(),
             })
         });
@@ -193,6 +197,7 @@ impl Side {
             nanos: cpu as f64 / done.piece_count as f64,
             pieces_per_second: done.piece_count as f64 / seconds,
             busy: cpu as f64 / 1e9 / seconds,
+            came_len: done.came_len as f64 / done.piece_count as f64,
         })
     }
 

@@ -13,6 +13,10 @@ pub(crate) struct Plan {
     pub(crate) idle_count: usize,
     /// Which file keeps the result.
     pub(crate) write: Option<PathBuf>,
+    /// Whether nothing of what the file holds is to be kept.
+    pub(crate) anew: bool,
+    /// Which file keeps the picture.
+    pub(crate) picture: Option<PathBuf>,
     pub(crate) cores: Cores,
 }
 

@@ -12,18 +12,21 @@ use crate::{
 
 pub(crate) fn paired_section(plan: &Plan, section: &Section, rows: &[Row]) -> String {
     let words = Words::of(section.task);
+    let is_deflate = matches!(section.task, Task::Deflate | Task::DeflateTakeover);
     let mut out = format!(
         "## {}\n\n{}\n\
          {}\n\
          Medians, quartiles in parentheses, of {} pairs of {} ms each. `user` is the part of the\n\
          CPU time spent outside the kernel, `busy` the part of the time the server's core worked.\n\n\
-         | work | server | ns per {piece} | × reference | {pieces}/s | busy | user |\n\
-         |---|---|---:|---:|---:|---:|---:|\n",
+         | work | server | ns per {piece} | × reference | {pieces}/s | busy | user |{}\n\
+         |---|---|---:|---:|---:|---:|---:|{}\n",
         words.title,
         machine::describe(plan.cores),
         words.what,
         plan.pair_count,
         plan.slice.as_millis(),
+        if is_deflate { " bytes back |" } else { "" },
+        if is_deflate { "---:|" } else { "" },
         piece = words.piece,
         pieces = words.pieces,
     );
@@ -34,7 +37,11 @@ pub(crate) fn paired_section(plan: &Plan, section: &Section, rows: &[Row]) -> St
         scenario = Some(row.scenario);
         // Writing to a string does not fail.
         let _ = match &row.outcome {
-            Ok(figures) => writeln!(out, "| {work} | {} | {} |", row.name, cells(row, figures)),
+            Ok(figures) => {
+                let back = format!(" {:.0} |", figures.came_len);
+                let back = if is_deflate { back } else { String::new() };
+                writeln!(out, "| {work} | {} | {} |{back}", row.name, cells(row, figures))
+            }
             Err(error) => writeln!(out, "| {work} | {} | failed: {error} | | | | |", row.name),
         };
     }
@@ -67,6 +74,9 @@ fn cells(row: &Row, figures: &Figures) -> String {
         figures.busy * 100.0,
     )
 }
+
+const DEFLATE: &str = "JSON comes compressed and goes back compressed by the server. `bytes back` is a message as it\n\
+    went over the wire, frame and all: times compare where these do.";
 
 /// What a section says of its task.
 struct Words {
@@ -103,6 +113,18 @@ impl Words {
             Task::Tls => Self {
                 title: "TLS echo: server CPU time per message",
                 what: "TLS 1.3 with AES-128-GCM, handshakes not counted.",
+                piece: "message",
+                pieces: "messages",
+            },
+            Task::Deflate => Self {
+                title: "permessage-deflate without context takeover: server CPU time per message",
+                what: DEFLATE,
+                piece: "message",
+                pieces: "messages",
+            },
+            Task::DeflateTakeover => Self {
+                title: "permessage-deflate with context takeover: server CPU time per message",
+                what: DEFLATE,
                 piece: "message",
                 pieces: "messages",
             },
@@ -201,7 +223,13 @@ pub(crate) fn idle_section(plan: &Plan, section: &Section, rows: &[idle::Row]) -
 }
 
 const HEADING: &str = "# Results\n\n\
-    Written by the command that stands in each section; how it measures: [README](README.md).\n";
+    Written by the command that stands in each section; how it measures: [README](README.md).\n\n\
+    ![Ratios of server CPU time](results.svg)\n";
+
+/// A file without any section yet.
+pub(crate) fn begin(path: &Path) -> Result<()> {
+    fs::write(path, HEADING).map_err(|error| format!("{}: {error}", path.display()).into())
+}
 
 /// Puts `section` where the section `name` of the file is, or at its end.
 pub(crate) fn replace_section(path: &Path, name: &str, section: &str) -> Result<()> {
@@ -236,6 +264,7 @@ mod tests {
             ratio: None,
             pieces_per_second: 1.0,
             busy: 1.0,
+            came_len: 1.0,
             user_share: None,
         });
         Row {

@@ -21,6 +21,16 @@ pub(crate) enum Kind {
     Binary,
 }
 
+impl Kind {
+    /// RFC 6455 §5.2.
+    pub(crate) const fn opcode(self) -> u8 {
+        match self {
+            Self::Text => 1,
+            Self::Binary => 2,
+        }
+    }
+}
+
 /// Keeps the precomputed bytes of one scenario within reason.
 const WINDOW_LEN_MAX: usize = 64 << 20;
 

@@ -38,6 +38,14 @@ pub(crate) fn prepare(plan: &mut Plan) -> Result<()> {
     Ok(())
 }
 
+/// The target directory that this very binary is in, whatever the environment says now.
+fn target_dir() -> Result<PathBuf> {
+    let exe = std::env::current_exe()?;
+    let dir =
+        exe.parent().and_then(Path::parent).ok_or("this program is in no target directory")?;
+    Ok(dir.to_owned())
+}
+
 /// Builds those of `candidates` that belong to this workspace, beside this very binary.
 fn build<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Result<()> {
     let mut wanted: Vec<(&str, &str)> = candidates
@@ -55,7 +63,7 @@ fn build<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Result<()> {
         let package = binaries[0].0;
         let mut command = Command::new("cargo");
         command.args(["build", "--release", "--manifest-path"]).arg(bench().join("Cargo.toml"));
-        command.args(["--package", package]);
+        command.args(["--package", package]).arg("--target-dir").arg(target_dir()?);
         for (_, binary) in binaries {
             command.args(["--bin", binary]);
         }

@@ -12,6 +12,10 @@ pub(crate) enum Task {
     Handshakes,
     /// An echo over TLS.
     Tls,
+    /// An echo of compressed messages (permessage-deflate), each on its own.
+    Deflate,
+    /// The same with history, in both directions.
+    DeflateTakeover,
     /// Connections that say nothing, before their first message and after it.
     Idle,
     /// The same over TLS.
@@ -20,8 +24,16 @@ pub(crate) enum Task {
 
 impl Task {
     /// In the order in which they are measured and reported.
-    pub(crate) const ALL: &[Self] =
-        &[Self::Echo, Self::Fanout, Self::Handshakes, Self::Tls, Self::Idle, Self::TlsIdle];
+    pub(crate) const ALL: &[Self] = &[
+        Self::Echo,
+        Self::Fanout,
+        Self::Handshakes,
+        Self::Tls,
+        Self::Deflate,
+        Self::DeflateTakeover,
+        Self::Idle,
+        Self::TlsIdle,
+    ];
 
     /// The task's name on the command line, and of its section in a report.
     pub(crate) const fn name(self) -> &'static str {
@@ -30,6 +42,8 @@ impl Task {
             Self::Fanout => "fanout",
             Self::Handshakes => "handshakes",
             Self::Tls => "tls",
+            Self::Deflate => "deflate",
+            Self::DeflateTakeover => "deflate-takeover",
             Self::Idle => "idle",
             Self::TlsIdle => "tls-idle",
         }
@@ -44,7 +58,7 @@ impl Task {
         match self {
             Self::Echo | Self::Idle => Self::Echo,
             Self::Tls | Self::TlsIdle => Self::Tls,
-            Self::Fanout | Self::Handshakes => self,
+            _ => self,
         }
     }
 
@@ -71,6 +85,7 @@ impl Task {
             Self::Fanout => &["125x100x1", "125x1000x1", "125x10000x1", "125x1000x16"],
             Self::Handshakes => &["0x100x1"],
             Self::Tls => &["125x100x1", "16KiBx100x1", "125x100x16"],
+            Self::Deflate | Self::DeflateTakeover => &["text:1KiBx100x1"],
             Self::Idle | Self::TlsIdle => &[],
         }
     }
@@ -79,11 +94,12 @@ impl Task {
     /// place to the next.
     pub(crate) const fn references(self, scenario: &Scenario) -> &'static [&'static str] {
         match self {
-            // The raw loop is no limit for messages that outgrow its buffer and the socket's: it
-            // sends the beginning before the end has come, and is woken for every piece.
+            // A raw loop sends the beginning of a large message back before the end has come, and
+            // never holds a whole one: that is other work. Aims compare with the fastest library.
             Self::Echo if scenario.payload_len > LARGE_LEN => &["tokio-websockets", "raw-epoll"],
             Self::Echo | Self::Handshakes | Self::Idle => &["raw-epoll"],
             Self::Fanout => &["raw-send-epoll"],
+            Self::Deflate | Self::DeflateTakeover => &["yawc"],
             // Nobody can do TLS without doing it; Bun's is BoringSSL under uWebSockets.
             Self::Tls | Self::TlsIdle => &["bun", "tokio-tungstenite-tuned"],
         }

@@ -70,10 +70,11 @@ impl Worker {
         let mut answer = String::new();
         self.answers.read_line(&mut answer)?;
         let mut words = answer.split_whitespace();
-        match (words.next(), words.next(), words.next()) {
-            (Some("done"), Some(pieces), Some(nanos)) => Ok(Done {
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("done"), Some(pieces), Some(nanos), Some(came)) => Ok(Done {
                 piece_count: pieces.parse()?,
                 elapsed: Duration::from_nanos(nanos.parse()?),
+                came_len: came.parse()?,
             }),
             (None, ..) => Err("the load process ended".into()),
             _ => Err(answer.trim().trim_start_matches("error ").to_owned().into()),

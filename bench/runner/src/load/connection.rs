@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, Read, Write},
-    net::SocketAddr,
     os::fd::{AsFd, BorrowedFd},
     sync::Arc,
 };
@@ -10,20 +9,27 @@ use std::{
 use rustls::ClientConfig;
 
 use super::{
+    Job,
+    deflated::Inflating,
     opening,
     stream::Stream,
     traffic::{Speaks, Traffic},
 };
-use crate::Result;
+use crate::{Result, task::Task};
 
 /// Where a connection stands in its window.
 pub(crate) struct Connection {
     stream: Stream,
     /// The window's first frame in the ring.
     first: usize,
-    /// How many of the window's bytes are sent, and how many have come back.
+    windows_before: usize,
+    /// How many of the window's bytes are sent.
     sent_len: usize,
-    returned_len: usize,
+    /// How much of it has come back: bytes, or messages where they are inflated.
+    returned: usize,
+    inflating: Option<Inflating>,
+    /// All bytes that have ever come back.
+    pub(crate) came_len: u64,
 }
 
 /// How far a window has come.
@@ -39,19 +45,27 @@ pub(crate) enum Progress {
 
 impl Connection {
     /// Connects and, where the server speaks WebSocket, performs the opening handshake.
-    pub(crate) fn open(
-        addr: SocketAddr,
-        speaks: Speaks,
-        tls: Option<&Arc<ClientConfig>>,
-        first: usize,
-    ) -> Result<Self> {
-        let mut stream = Stream::open(addr, tls)?;
-        if speaks == Speaks::WebSocket {
-            handshake(&mut stream, addr)?;
+    pub(crate) fn open(job: &Job, tls: Option<&Arc<ClientConfig>>, first: usize) -> Result<Self> {
+        let mut stream = Stream::open(job.addr, tls)?;
+        if job.speaks == Speaks::WebSocket {
+            handshake(&mut stream, job)?;
         }
         stream.set_nonblocking()?;
-        // As if an earlier window had just been completed.
-        Ok(Self { stream, first, sent_len: 0, returned_len: usize::MAX })
+        let inflating = match job.task {
+            Task::Deflate => Some(Inflating::new(false)),
+            Task::DeflateTakeover => Some(Inflating::new(true)),
+            _ => None,
+        };
+        Ok(Self {
+            stream,
+            first,
+            windows_before: 0,
+            // As if an earlier window had just been completed.
+            sent_len: 0,
+            returned: usize::MAX,
+            inflating,
+            came_len: 0,
+        })
     }
 
     /// Begins the next window.
@@ -61,6 +75,7 @@ impl Connection {
 
     /// Begins the window at `first`.
     pub(crate) fn begin_at(&mut self, traffic: &Traffic, first: usize) -> Result<Progress> {
+        self.windows_before += usize::from(self.returned != usize::MAX);
         self.expect(traffic, first);
         self.sent_len = 0;
         self.write(traffic)
@@ -69,13 +84,13 @@ impl Connection {
     /// From now on the window at `first` must come, which another connection sends.
     pub(crate) fn expect(&mut self, traffic: &Traffic, first: usize) {
         self.first = first;
-        self.sent_len = traffic.sent(first).len();
-        self.returned_len = 0;
+        self.sent_len = self.sent(traffic).len();
+        self.returned = 0;
     }
 
     /// Sends what the socket takes.
     pub(crate) fn write(&mut self, traffic: &Traffic) -> Result<Progress> {
-        let bytes = traffic.sent(self.first);
+        let bytes = self.sent(traffic);
         while self.sent_len < bytes.len() {
             match would_block(self.stream.write(&bytes[self.sent_len..])) {
                 Ok(Some(0)) => return Err("the server takes no more bytes".into()),
@@ -96,28 +111,52 @@ impl Connection {
             Ok(None) => return Ok(Progress::Waiting),
             Err(error) => return Err(format!("receiving: {error}").into()),
         };
-        let expected =
-            &traffic.returned(self.first)[self.returned_len.min(self.window_len(traffic))..];
-        let came = &buffer[..len];
-        if expected.get(..len) != Some(came) {
-            return Err(difference(expected, came, self.returned_len).into());
-        }
-        self.returned_len += len;
+        self.came_len += len as u64;
+        self.compare(traffic, &buffer[..len])?;
         Ok(self.progress(traffic))
     }
 
+    fn compare(&mut self, traffic: &Traffic, came: &[u8]) -> Result<()> {
+        let window_len = self.window_len(traffic);
+        let Some(inflating) = &mut self.inflating else {
+            let expected = &traffic.returned(self.first)[self.returned.min(window_len)..];
+            if expected.get(..came.len()) != Some(came) {
+                return Err(difference(expected, came, self.returned).into());
+            }
+            self.returned += came.len();
+            return Ok(());
+        };
+        if self.returned < window_len {
+            self.returned +=
+                inflating.accept(came, &traffic.payloads, self.first + self.returned)?;
+            if self.returned <= window_len {
+                return Ok(());
+            }
+        }
+        Err("not an echo: more than was sent".into())
+    }
+
     fn progress(&self, traffic: &Traffic) -> Progress {
-        if self.sent_len < traffic.sent(self.first).len() || !self.stream.is_flushed() {
+        if self.sent_len < self.sent(traffic).len() || !self.stream.is_flushed() {
             Progress::Unsent
-        } else if self.returned_len < self.window_len(traffic) {
+        } else if self.returned < self.window_len(traffic) {
             Progress::Waiting
         } else {
             Progress::Complete
         }
     }
 
+    fn sent<'t>(&self, traffic: &'t Traffic) -> &'t [u8] {
+        traffic.sent(self.first, self.windows_before)
+    }
+
+    /// In units of `returned`.
     fn window_len(&self, traffic: &Traffic) -> usize {
-        traffic.returned(self.first).len()
+        if self.inflating.is_some() {
+            traffic.in_flight
+        } else {
+            traffic.returned(self.first).len()
+        }
     }
 }
 
@@ -152,12 +191,12 @@ fn difference(expected: &[u8], came: &[u8], offset: usize) -> String {
 }
 
 /// The opening handshake, blocking.
-fn handshake(stream: &mut Stream, addr: SocketAddr) -> Result<()> {
-    stream.write_all(&opening::request(addr))?;
+fn handshake(stream: &mut Stream, job: &Job) -> Result<()> {
+    stream.write_all(&opening::request(job.addr, job.task))?;
     stream.flush()?;
     let mut response = Vec::new();
     let mut buffer = [0; 1024];
-    while !opening::is_complete(&response)? {
+    while !opening::is_complete(&response, job.task)? {
         let len = stream.read(&mut buffer).map_err(|error| format!("no handshake: {error}"))?;
         if len == 0 {
             return Err("the server ended the opening handshake".into());
@@ -172,21 +211,25 @@ mod tests {
     use std::{net::TcpListener, thread};
 
     use super::*;
-    use crate::task::Task;
 
     /// Sends one window to a server that answers it with `answer` of what it got.
     fn outcome(answer: fn(Vec<u8>) -> Vec<u8>) -> Result<Progress> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let addr = listener.local_addr().unwrap();
-        let traffic = Traffic::new(&"20x1x4".parse().unwrap(), Speaks::Raw, Task::Echo);
-        let window_len = traffic.sent(0).len();
+        let job = Job {
+            addr: listener.local_addr().unwrap(),
+            speaks: Speaks::Raw,
+            task: Task::Echo,
+            scenario: "20x1x4".parse().unwrap(),
+        };
+        let traffic = Traffic::new(&job.scenario, job.speaks, job.task);
+        let window_len = traffic.sent(0, 0).len();
         let server = thread::spawn(move || {
             let (mut socket, _) = listener.accept().unwrap();
             let mut window = vec![0; window_len];
             socket.read_exact(&mut window).unwrap();
             socket.write_all(&answer(window)).unwrap();
         });
-        let mut connection = Connection::open(addr, Speaks::Raw, None, 0).unwrap();
+        let mut connection = Connection::open(&job, None, 0).unwrap();
         let Stream::Plain(socket) = &connection.stream else { panic!("nobody asked for TLS") };
         socket.set_nonblocking(false).unwrap();
         let mut progress = connection.begin(&traffic)?;

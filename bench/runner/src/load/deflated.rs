@@ -13,7 +13,7 @@ const WINDOW_LEN: usize = 32 << 10;
 const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 
-/// Each message compressed on its own (client_no_context_takeover): right at any time.
+/// Each message compressed on its own (`client_no_context_takeover`): right at any time.
 pub(super) fn each_alone(payloads: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut compress = Compress::new(Compression::default(), false);
     let one = |payload: &Vec<u8>| {
@@ -143,7 +143,9 @@ mod tests {
     fn payloads() -> Payloads {
         Payloads {
             kind: Kind::Text,
-            all: (0..40_u32).map(|number| format!("{number:04}-").repeat(250).into_bytes()).collect(),
+            all: (0..40_u32)
+                .map(|number| format!("{number:04}-").repeat(250).into_bytes())
+                .collect(),
         }
     }
 
@@ -196,7 +198,7 @@ mod tests {
     fn what_is_no_echo_is_noticed() {
         let payloads = payloads();
         let alone = each_alone(&payloads.all);
-        let long = deflate(&mut Compress::new(Compression::default(), false), &[0; 100_000]);
+        let long = deflate(&mut Compress::new(Compression::default(), false), &vec![0; 100_000]);
         let cases = [
             ("another message", frame(FIN | RSV1 | 1, &alone[1])),
             ("binary", frame(FIN | RSV1 | 2, &alone[0])),

@@ -15,9 +15,12 @@ impl<'a> Echo<'a> {
         Ok(Self { job, sockets: Sockets::new(job)? })
     }
 
-    fn done(&self, windows: u64, began: Instant) -> Done {
-        let in_flight = self.sockets.traffic.in_flight as u64;
-        Done { piece_count: windows * in_flight, elapsed: began.elapsed() }
+    fn done(&self, windows: u64, began: Instant, came_before: u64) -> Done {
+        Done {
+            piece_count: windows * self.sockets.traffic.in_flight as u64,
+            elapsed: began.elapsed(),
+            came_len: self.sockets.came_len() - came_before,
+        }
     }
 }
 
@@ -33,7 +36,7 @@ impl Load for Echo<'_> {
     }
 
     fn run(&mut self, duration: Duration) -> Result<Done> {
-        let began = Instant::now();
+        let (began, came_before) = (Instant::now(), self.sockets.came_len());
         let mut windows_done = 0;
         for number in 0..self.sockets.len() {
             self.sockets.begin(number)?;
@@ -54,11 +57,11 @@ impl Load for Echo<'_> {
                 }
             }
         }
-        Ok(self.done(windows_done, began))
+        Ok(self.done(windows_done, began, came_before))
     }
 
     fn each_in_turn(&mut self) -> Result<Done> {
-        let began = Instant::now();
+        let (began, came_before) = (Instant::now(), self.sockets.came_len());
         for number in 0..self.sockets.len() {
             let mut progress = self.sockets.begin(number)?;
             while progress != Progress::Complete {
@@ -71,6 +74,6 @@ impl Load for Echo<'_> {
                 }
             }
         }
-        Ok(self.done(self.sockets.len() as u64, began))
+        Ok(self.done(self.sockets.len() as u64, began, came_before))
     }
 }

@@ -52,14 +52,18 @@ impl Load for Fanout<'_> {
     }
 
     fn run(&mut self, duration: Duration) -> Result<Done> {
-        let began = Instant::now();
+        let (began, came_before) = (Instant::now(), self.sockets.came_len());
         let mut round_count = 0;
         while round_count == 0 || began.elapsed() < duration {
             self.round()?;
             round_count += 1;
         }
         let deliveries = self.sockets.len() * self.sockets.traffic.in_flight;
-        Ok(Done { piece_count: round_count * deliveries as u64, elapsed: began.elapsed() })
+        Ok(Done {
+            piece_count: round_count * deliveries as u64,
+            elapsed: began.elapsed(),
+            came_len: self.sockets.came_len() - came_before,
+        })
     }
 
     fn each_in_turn(&mut self) -> Result<Done> {

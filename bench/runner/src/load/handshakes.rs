@@ -48,7 +48,12 @@ const CLOSE_BACK: &[u8] = &[0x88, 2, 0x03, 0xE8];
 
 impl<'a> Handshakes<'a> {
     pub(super) fn new(job: &'a Job) -> Result<Self> {
-        Ok(Self { job, request: opening::request(job.addr), poll: Poll::new()?, at_once: 0 })
+        Ok(Self {
+            job,
+            request: opening::request(job.addr, job.task),
+            poll: Poll::new()?,
+            at_once: 0,
+        })
     }
 
     fn begin(&self, number: usize) -> Result<Attempt> {
@@ -95,7 +100,7 @@ impl<'a> Handshakes<'a> {
 
     fn is_open(&self, attempt: &Attempt) -> Result<bool> {
         match self.job.speaks {
-            Speaks::WebSocket => opening::is_complete(&attempt.came),
+            Speaks::WebSocket => opening::is_complete(&attempt.came, self.job.task),
             Speaks::Raw if self.request.starts_with(&attempt.came) => {
                 Ok(attempt.came.len() == self.request.len())
             }
@@ -153,7 +158,7 @@ impl Load for Handshakes<'_> {
                 }
             }
         }
-        Ok(Done { piece_count: done, elapsed: began.elapsed() })
+        Ok(Done { piece_count: done, elapsed: began.elapsed(), came_len: 0 })
     }
 
     fn each_in_turn(&mut self) -> Result<Done> {

@@ -3,6 +3,7 @@
 //! while another server is measured.
 
 mod connection;
+mod deflated;
 mod echo;
 mod fanout;
 mod handshakes;
@@ -32,9 +33,9 @@ pub(crate) struct Job {
 /// Obeys standard input until it ends. Each line is answered by one line.
 pub(crate) fn serve(job: &Job) -> Result<()> {
     let mut load: Box<dyn Load + '_> = match job.task {
-        Task::Echo | Task::Tls | Task::Idle | Task::TlsIdle => Box::new(echo::Echo::new(job)?),
         Task::Fanout => Box::new(fanout::Fanout::new(job)?),
         Task::Handshakes => Box::new(handshakes::Handshakes::new(job)?),
+        _ => Box::new(echo::Echo::new(job)?),
     };
     for line in io::stdin().lock().lines() {
         let line = line?;
@@ -49,7 +50,8 @@ pub(crate) fn serve(job: &Job) -> Result<()> {
         let mut out = io::stdout().lock();
         match answer {
             Ok(done) => {
-                writeln!(out, "done {} {}", done.piece_count, done.elapsed.as_nanos())?;
+                let nanos = done.elapsed.as_nanos();
+                writeln!(out, "done {} {nanos} {}", done.piece_count, done.came_len)?;
             }
             Err(error) => writeln!(out, "error {error}")?,
         }
@@ -79,4 +81,6 @@ pub(crate) struct Done {
     /// Messages echoed, or whatever else the work consists of.
     pub(crate) piece_count: u64,
     pub(crate) elapsed: Duration,
+    /// Bytes that came back, with all framing; of TLS, without its own.
+    pub(crate) came_len: u64,
 }

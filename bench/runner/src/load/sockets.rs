@@ -41,12 +41,17 @@ impl Sockets {
         self.connections.len()
     }
 
+    /// Bytes that have come back so far.
+    pub(super) fn came_len(&self) -> u64 {
+        self.connections.iter().map(|connection| connection.came_len).sum()
+    }
+
     /// Opens so many more.
     pub(super) fn open(&mut self, job: &Job, count: usize) -> Result<()> {
         for _ in 0..count {
             let number = self.connections.len();
             let start = self.traffic.start_of(number);
-            let connection = Connection::open(job.addr, job.speaks, self.tls.as_ref(), start)
+            let connection = Connection::open(job, self.tls.as_ref(), start)
                 .map_err(|error| format!("connection {number}: {error}"))?;
             self.poll.add(&connection, number, EventFlags::IN)?;
             self.connections.push(connection);
