@@ -4,6 +4,8 @@
 //! knows no protocol, and the loop knows no system call.
 
 pub(crate) mod epoll;
+#[cfg(test)]
+mod simulated;
 
 use std::{fmt, io, str::FromStr, time::Duration};
 
