@@ -1,7 +1,7 @@
 //! [`Conn`]: what a thread has of each connection.
 
 use rustix::fd::OwnedFd;
-use tidewire_proto::{Connection, Timestamp};
+use tidewire_proto::{Connection, Timestamp, Transport};
 
 use crate::{opening::Opening, refusal::Refusal, runs::Run, tls::Tls, waiting::Waiting};
 
@@ -27,7 +27,11 @@ pub(crate) struct Conn<G> {
 
 /// Boxed, because nearly always there is nothing.
 #[derive(Debug)]
-pub(crate) struct Kept(pub(crate) Vec<u8>);
+pub(crate) struct Kept {
+    pub(crate) bytes: Vec<u8>,
+    /// It has not been looked at: the handler had paused reading.
+    pub(crate) unheard: bool,
+}
 
 // Of the 272 bytes that an idle connection may cost, these are the ones in the slab.
 const _: () = assert!(size_of::<Option<Conn<()>>>() <= 216);
@@ -56,6 +60,8 @@ pub(crate) struct Flags {
     pub(crate) high: bool,
     /// A handler panicked at it: it hears nothing of this connection any more.
     pub(crate) muted: bool,
+    /// The peer has ended its half. What is queued for it is still written.
+    pub(crate) half_closed: bool,
     /// Our half of the transport has ended.
     pub(crate) sending_ended: bool,
     /// The transport is gone.
@@ -90,8 +96,14 @@ impl<G> Conn<G> {
     }
 
     /// Whether bytes from the peer are wanted at the moment.
-    pub(crate) const fn wants_read(&self) -> bool {
-        !self.flags.paused && !self.flags.high
+    pub(crate) fn wants_read(&self) -> bool {
+        !self.flags.half_closed && (self.discards() || !self.flags.paused && !self.flags.high)
+    }
+
+    /// Whether what arrives is read only so that it does not turn our Close into a reset
+    /// (RFC 6455 §7.1.1).
+    pub(crate) fn discards(&self) -> bool {
+        matches!(&self.stage, Stage::Open(proto) if proto.transport() != Transport::Open)
     }
 
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {

@@ -92,10 +92,12 @@ impl<H: Handler> Engine<H> {
             let (settings, remote) = (Arc::clone(&settings), engine.remote.clone());
             let handler = Arc::clone(&handler);
             let run = move || {
+                let watch = Watch { remote: remote.clone(), thread: number, in_order: false };
                 // It was clamped.
                 let thread = u16::try_from(number).unwrap_or_default();
                 let plane = Plane::new(thread, settings, remote);
-                EventLoop::new(plane, handler(number)).run(&mut Epoll::new(kernel))
+                let result = EventLoop::new(plane, handler(number)).run(&mut Epoll::new(kernel));
+                watch.ended(result)
             };
             let thread = std::thread::Builder::new().name(format!("tidewire-{number}"));
             engine.threads.push(thread.spawn(run)?);
@@ -118,14 +120,10 @@ impl<H: Handler> Engine<H> {
     /// # Errors
     /// With the connection, if that thread's mailbox is full.
     pub fn adopt(&self, adopted: Adopted<H::Guest>) -> Result<(), Adopted<H::Guest>> {
-        let thread = self.remote.least_loaded();
-        self.remote.load(thread, 1);
-        let refused = self.remote.put(thread, Mail::Adopt(Box::new(adopted)));
-        if let Err(Mail::Adopt(adopted)) = refused {
-            self.remote.load(thread, -1);
-            return Err(*adopted);
+        match self.remote.hand_over(self.remote.least_loaded(), Mail::Adopt(Box::new(adopted))) {
+            Err(Mail::Adopt(adopted)) => Err(*adopted),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// The way to the threads, to be given to others.
@@ -144,8 +142,8 @@ impl<H: Handler> Engine<H> {
         self.join()
     }
 
-    /// Waits until the threads have ended: somebody has stopped them, or the operating system failed
-    /// them.
+    /// Waits until the threads have ended: somebody has stopped them, or one of them has failed, and
+    /// then the others stop as well.
     ///
     /// # Errors
     /// As [`stop`](Self::stop).
@@ -161,6 +159,31 @@ impl<H: Handler> Engine<H> {
             result = result.and(ended);
         }
         result
+    }
+}
+
+/// Notices when a thread ends, however it does.
+struct Watch<H: Handler> {
+    remote: Remote<H>,
+    thread: usize,
+    in_order: bool,
+}
+
+impl<H: Handler> Watch<H> {
+    fn ended(mut self, result: io::Result<()>) -> io::Result<()> {
+        self.in_order = result.is_ok();
+        result
+    }
+}
+
+impl<H: Handler> Drop for Watch<H> {
+    fn drop(&mut self) {
+        if !self.in_order {
+            // Its connections are gone, perhaps its listeners. Whoever waits for the engine shall
+            // learn of it, and not find half of it running.
+            self.remote.stop(Duration::ZERO);
+        }
+        self.remote.end(self.thread);
     }
 }
 

@@ -53,6 +53,7 @@ pub(crate) struct EventLoop<H: Handler> {
 struct Listener<H: Handler> {
     socket: OwnedFd,
     door: Arc<Door<H::Guest>>,
+    watched: bool,
 }
 
 /// As much as one read brings at most.
@@ -86,21 +87,55 @@ impl<H: Handler> EventLoop<H> {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) const fn handler(&self) -> &H {
+        &self.handler
+    }
+
     /// Turns until the engine stops.
     pub(crate) fn run<B: Backend>(&mut self, backend: &mut B) -> io::Result<()> {
+        let result = self.turns(backend);
+        self.end(backend);
+        result
+    }
+
+    fn turns<B: Backend>(&mut self, backend: &mut B) -> io::Result<()> {
         let remote = self.plane.remote().clone();
-        self.plane.writer = backend.writer();
-        backend.watch(remote.mailbox(self.plane.thread()).event(), Watched::Mailbox)?;
+        self.begin(backend)?;
         while !self.is_done() && !remote.is_cut() {
-            let timeout = self.timeout(backend.now());
-            let turn = backend.turn(self, timeout)?;
-            self.finish(backend, &remote, &turn);
+            self.turn(backend)?;
         }
         Ok(())
     }
 
+    /// Cuts off whoever is left, and tells the handler.
+    pub(crate) fn end<B: Backend>(&mut self, backend: &mut B) {
+        for index in 0..self.plane.conns.end() {
+            if let Ok(index) = u32::try_from(index)
+                && self.plane.conns.get(index).is_some()
+            {
+                self.gone(index);
+                self.remove(backend, index);
+            }
+        }
+    }
+
+    pub(crate) fn begin<B: Backend>(&mut self, backend: &mut B) -> io::Result<()> {
+        self.plane.writer = backend.writer();
+        let mailbox = self.plane.remote().mailbox(self.plane.thread());
+        backend.watch(mailbox.event(), Watched::Mailbox)
+    }
+
+    pub(crate) fn turn<B: Backend>(&mut self, backend: &mut B) -> io::Result<()> {
+        let timeout = self.timeout(backend.now());
+        let turn = backend.turn(self, timeout)?;
+        let remote = self.plane.remote().clone();
+        self.finish(backend, &remote, &turn);
+        Ok(())
+    }
+
     /// All of a turn that comes after hearing the connections.
-    pub(crate) fn finish<B: Backend>(&mut self, backend: &mut B, remote: &Remote<H>, turn: &Turn) {
+    fn finish<B: Backend>(&mut self, backend: &mut B, remote: &Remote<H>, turn: &Turn) {
         for &listener in &turn.listeners {
             self.accept(backend, remote, listener);
         }
@@ -131,7 +166,7 @@ impl<H: Handler> EventLoop<H> {
         next.map(|at| at.saturating_since(now))
     }
 
-    fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.stopping.as_ref().is_some_and(|stopping| {
             self.plane.conns.is_empty() || stopping.is_over(self.plane.cx.now)
         })
@@ -151,14 +186,16 @@ impl<H: Handler> EventLoop<H> {
         let mut buffer = std::mem::take(&mut self.plaintext);
         buffer.resize(PLAINTEXT_LEN, 0);
         while let Some(Conn { tls: Some(tls), .. }) = self.plane.conns.get_mut(index) {
+            let before = ciphertext.len();
             let received = tls.receive(&mut ciphertext);
             while self.read_plaintext(index, &mut buffer) {}
             if let Err(error) = received {
                 tracing::debug!(connection = ?self.plane.id(index), "TLS failed: {error}");
-                self.eof(index);
+                self.gone(index); // the alert is written before it is removed
                 break;
             }
-            if ciphertext.is_empty() {
+            // What stands behind a close_notify is not taken (RFC 8446 §6.1).
+            if ciphertext.is_empty() || ciphertext.len() == before {
                 break;
             }
         }
@@ -196,7 +233,7 @@ impl<H: Handler> EventLoop<H> {
         let Some(conn) = self.plane.conns.get_mut(index) else { return };
         match (&conn.stage, conn.kept.take()) {
             (Stage::Open(_), None) => self.hear(index, bytes),
-            (Stage::Open(_), Some(kept)) => self.hear_behind(index, kept.0, bytes),
+            (Stage::Open(_), Some(kept)) => self.hear_behind(index, *kept, bytes),
             (Stage::Opening(_), _) => self.open(index, bytes),
             // It has its answer.
             (Stage::Refused(_), _) => {}
@@ -212,6 +249,7 @@ impl<H: Handler> EventLoop<H> {
 
     /// So much was read into what [`read_target`](Self::read_target) offered.
     pub(crate) fn filled(&mut self, index: u32, len: usize) {
+        // As in `hear_all`.
         self.plane.settle(index);
         let Some(conn) = self.plane.conns.get_mut(index) else { return };
         let Stage::Open(proto) = &mut conn.stage else { return };
@@ -224,8 +262,22 @@ impl<H: Handler> EventLoop<H> {
         }
     }
 
-    /// The peer has ended its half.
+    /// The peer has ended its half: what is queued for it is still written, and then it is over.
     pub(crate) fn eof(&mut self, index: u32) {
+        let Some(conn) = self.plane.conns.get_mut(index) else { return };
+        match &mut conn.stage {
+            Stage::Open(proto) => {
+                conn.flags.half_closed = true;
+                // From now on its silence means nothing.
+                proto.pause_reading();
+            }
+            Stage::Opening(_) | Stage::Refused(_) => conn.flags.ended = true,
+        }
+        self.plane.mark(index);
+    }
+
+    /// The transport is gone, in both directions.
+    pub(crate) fn gone(&mut self, index: u32) {
         let Some(conn) = self.plane.conns.get_mut(index) else { return };
         match &mut conn.stage {
             Stage::Open(proto) => {
@@ -240,17 +292,23 @@ impl<H: Handler> EventLoop<H> {
     /// The transport broke.
     pub(crate) fn broken(&mut self, index: u32, error: &io::Error) {
         tracing::debug!(connection = ?self.plane.id(index), "the transport broke: {error}");
-        self.eof(index);
+        self.gone(index);
     }
 
     fn hear(&mut self, index: u32, mut input: &mut [u8]) {
+        let mut before = usize::MAX;
         while catch_unwind(AssertUnwindSafe(|| self.hear_all(index, &mut input))).is_err() {
             self.panicked(index);
+            if std::mem::replace(&mut before, input.len()) == input.len() {
+                // It was not the handler, which is not called again; to go on would be for ever.
+                return self.gone(index);
+            }
         }
         if !input.is_empty()
             && let Some(conn) = self.plane.conns.get_mut(index)
         {
-            conn.kept = Some(Box::new(Kept(input.to_vec())));
+            let unheard = conn.flags.paused;
+            conn.kept = Some(Box::new(Kept { bytes: input.to_vec(), unheard }));
         }
         self.look_at_outbox(index);
     }
@@ -265,7 +323,7 @@ impl<H: Handler> EventLoop<H> {
                 continue;
             }
             let Stage::Open(proto) = &mut conn.stage else { return };
-            if conn.flags.paused {
+            if conn.flags.paused && proto.transport() == Transport::Open {
                 return;
             }
             let muted = conn.flags.muted;
@@ -278,28 +336,28 @@ impl<H: Handler> EventLoop<H> {
     }
 
     /// Hears `bytes` behind what was kept.
-    fn hear_behind(&mut self, index: u32, mut kept: Vec<u8>, bytes: &mut [u8]) {
-        let cut_len = kept.len();
-        if cut_len > CUT_LEN_MAX {
-            kept.extend_from_slice(bytes);
-            return self.hear(index, &mut kept);
+    fn hear_behind(&mut self, index: u32, mut kept: Kept, bytes: &mut [u8]) {
+        let cut_len = kept.bytes.len();
+        if kept.unheard || cut_len > CUT_LEN_MAX {
+            kept.bytes.extend_from_slice(bytes);
+            return self.hear(index, &mut kept.bytes);
         }
         // Only a header has been cut: it is put together with a few bytes, and all the rest stays
         // where it is.
         let mut joint = [0; 2 * (CUT_LEN_MAX + 1)];
         let taken = bytes.len().min(joint.len() - cut_len);
-        joint[..cut_len].copy_from_slice(&kept);
+        joint[..cut_len].copy_from_slice(&kept.bytes);
         joint[cut_len..cut_len + taken].copy_from_slice(&bytes[..taken]);
         self.hear(index, &mut joint[..cut_len + taken]);
         let Some(conn) = self.plane.conns.get_mut(index) else { return };
         match conn.kept.take() {
             None => self.hear_unless_empty(index, &mut bytes[taken..]),
             // Not yet understood, and all of it from `bytes`.
-            Some(left) if left.0.len() <= taken && !conn.flags.paused => {
-                self.hear_unless_empty(index, &mut bytes[taken - left.0.len()..]);
+            Some(left) if left.bytes.len() <= taken && !left.unheard => {
+                self.hear_unless_empty(index, &mut bytes[taken - left.bytes.len()..]);
             }
             Some(mut left) => {
-                left.0.extend_from_slice(&bytes[taken..]);
+                left.bytes.extend_from_slice(&bytes[taken..]);
                 conn.kept = Some(left);
             }
         }
@@ -348,6 +406,8 @@ impl<H: Handler> EventLoop<H> {
         tracing::error!(connection = ?id, "the handler panicked; the connection is closed");
         if let Some(conn) = self.plane.conns.get_mut(index) {
             conn.flags.muted = true;
+            // Whoever would have resumed it knows nothing of it any more.
+            conn.flags.paused = false;
             // Where it closes already, nothing is left to do.
             let _ = self.plane.close_at(index, close_frame(CloseCode::INTERNAL_ERROR));
         }
@@ -407,7 +467,11 @@ impl<H: Handler> EventLoop<H> {
 
     fn accept<B: Backend>(&mut self, backend: &mut B, remote: &Remote<H>, number: u32) {
         for _ in 0..ACCEPTED_AT_ONCE_MAX {
+            // It may have come to rest, or to its end, earlier in this turn.
             let Some(listener) = self.listeners.get(number as usize) else { return };
+            if !listener.watched {
+                return;
+            }
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
             let socket = match rustix::net::accept_with(&listener.socket, flags) {
                 Ok(socket) => socket,
@@ -416,22 +480,29 @@ impl<H: Handler> EventLoop<H> {
                 Err(Errno::CONNABORTED | Errno::INTR | Errno::PROTO | Errno::PERM) => continue,
                 Err(error) => return self.rest(backend, error),
             };
-            // What we write is complete. It fails if the peer is gone; reading will tell.
-            let _ = rustix::net::sockopt::set_tcp_nodelay(&socket, true);
             let door = Arc::clone(&listener.door);
             let thread = remote.least_loaded();
-            remote.load(thread, 1);
             if thread == self.plane.thread() {
-                self.enter(backend, socket, door);
+                self.take_in(backend, remote, socket, door);
             } else if let Err(Mail::Accepted { socket, door }) =
-                remote.put(thread, Mail::Accepted { socket, door })
+                remote.hand_over(thread, Mail::Accepted { socket, door })
             {
                 // That thread does not keep up; this one takes it.
-                remote.load(thread, -1);
-                remote.load(self.plane.thread(), 1);
-                self.enter(backend, socket, door);
+                self.take_in(backend, remote, socket, door);
             }
         }
+    }
+
+    /// A connection stays on the thread that accepted it.
+    fn take_in<B: Backend>(
+        &mut self,
+        backend: &mut B,
+        remote: &Remote<H>,
+        socket: OwnedFd,
+        door: Arc<Door<H::Guest>>,
+    ) {
+        remote.load(self.plane.thread(), 1);
+        self.enter(backend, socket, door);
     }
 
     /// Nobody is accepted for a while.
@@ -441,8 +512,12 @@ impl<H: Handler> EventLoop<H> {
         self.listen(backend, false);
     }
 
-    fn listen<B: Backend>(&self, backend: &mut B, on: bool) {
-        for (number, listener) in (0..).zip(&self.listeners) {
+    fn listen<B: Backend>(&mut self, backend: &mut B, on: bool) {
+        for (number, listener) in (0..).zip(&mut self.listeners) {
+            if listener.watched == on {
+                continue;
+            }
+            listener.watched = on;
             let (fd, watched) = (listener.socket.as_fd(), Watched::Listener(number));
             let result = if on { backend.watch(fd, watched) } else { backend.unwatch(fd, watched) };
             if let Err(error) = result {
@@ -478,6 +553,8 @@ impl<H: Handler> EventLoop<H> {
         if self.plane.conns.is_empty() {
             self.next_tick = self.plane.cx.now.saturating_add(TICK);
         }
+        // What we write is complete. It fails if the peer is gone; reading will tell.
+        let _ = rustix::net::sockopt::set_tcp_nodelay(&conn.socket, true);
         let Some(index) = self.plane.insert(conn) else {
             self.plane.stats.turned_away_count += 1;
             tracing::warn!("a connection is turned away: the thread has as many as it may");
@@ -506,6 +583,10 @@ impl<H: Handler> EventLoop<H> {
             },
         );
         self.hear_unless_empty(index, &mut unread);
+        if self.plane.conns.get(index).is_some_and(|conn| conn.tls.is_some()) {
+            // It may hold more that has arrived.
+            self.decrypt(index, &[]);
+        }
     }
 
     // --- other threads ---
@@ -528,12 +609,13 @@ impl<H: Handler> EventLoop<H> {
         match mail {
             Mail::Accepted { socket, door } => self.enter(backend, socket, door),
             Mail::Adopt(adopted) => self.adopt(backend, *adopted),
+            // It came too late.
+            Mail::Listen { .. } if self.stopping.is_some() => {}
             Mail::Listen { socket, door } => {
-                let number = u32::try_from(self.listeners.len()).unwrap_or(u32::MAX);
-                if let Err(error) = backend.watch(socket.as_fd(), Watched::Listener(number)) {
-                    tracing::error!("a listener cannot be watched: {error}");
+                self.listeners.push(Listener { socket, door, watched: false });
+                if self.accepts_again_at.is_none() {
+                    self.listen(backend, true);
                 }
-                self.listeners.push(Listener { socket, door });
             }
             // Whom it is for may be gone by now, or not take it; the sender has gone on.
             Mail::Send { id, message } => drop(self.plane.send(id, message)),
@@ -586,16 +668,15 @@ impl<H: Handler> EventLoop<H> {
             }
             Stage::Opening(opening) => match opening.too_late() {
                 Some(response) => self.refuse(index, &response),
-                None => self.eof(index),
+                None => self.gone(index),
             },
-            Stage::Refused(_) => self.eof(index),
+            Stage::Refused(_) => self.gone(index),
         }
     }
 
     fn stop<B: Backend>(&mut self, backend: &mut B, within: Duration) {
-        if self.accepts_again_at.take().is_none() {
-            self.listen(backend, false);
-        }
+        self.accepts_again_at = None;
+        self.listen(backend, false);
         self.listeners.clear();
         let close_within = self.plane.settings.config.timeouts.close;
         self.stopping = Some(Stopping::new(self.plane.cx.now, within, close_within));
@@ -612,7 +693,7 @@ impl<H: Handler> EventLoop<H> {
                     // What closes already ends by itself.
                     let _ = self.plane.close_at(index, close_frame(CloseCode::GOING_AWAY));
                 }
-                Stage::Opening(_) => self.eof(index),
+                Stage::Opening(_) => self.gone(index),
                 Stage::Refused(_) => {}
             }
         }
@@ -656,6 +737,13 @@ impl<H: Handler> EventLoop<H> {
             Stage::Open(proto) => (proto.outbox().is_empty(), proto.transport()),
         };
         let drained = drained && conn.tls.as_ref().is_none_or(|tls| !tls.wants_write());
+        if conn.flags.half_closed && drained {
+            if conn.tls.as_mut().is_some_and(|tls| tls.end_sending()) {
+                return self.plane.mark(index); // that has to be written first
+            }
+            self.gone(index);
+            return self.remove(backend, index);
+        }
         if conn.flags.ended || transport == Transport::Ended {
             return self.remove(backend, index);
         }
@@ -671,9 +759,9 @@ impl<H: Handler> EventLoop<H> {
         self.look_at_marks(index);
         if let Some(conn) = self.plane.conns.get_mut(index)
             && conn.wants_read()
-            && let Some(mut kept) = conn.kept.take_if(|kept| kept.0.len() > CUT_LEN_MAX)
+            && let Some(mut kept) = conn.kept.take_if(|kept| kept.unheard)
         {
-            self.hear(index, &mut kept.0);
+            self.hear(index, &mut kept.bytes);
         }
         if let Err(error) = backend.update(&mut self.plane, index) {
             self.broken(index, &error);
@@ -684,11 +772,12 @@ impl<H: Handler> EventLoop<H> {
     fn look_at_marks(&mut self, index: u32) {
         let Some(conn) = self.plane.conns.get_mut(index) else { return };
         let Stage::Open(proto) = &mut conn.stage else { return };
-        if !conn.flags.high || proto.outbox().cost() >= self.plane.settings.queues.low_water {
+        let low_water = self.plane.settings.queues.low_water.max(1);
+        if !conn.flags.high || proto.outbox().cost() >= low_water {
             return;
         }
         conn.flags.high = false;
-        if !conn.flags.paused {
+        if !conn.flags.paused && !conn.flags.half_closed {
             proto.resume_reading(self.plane.cx.now);
         }
         if !conn.flags.muted {

@@ -18,10 +18,17 @@ use rustix::{
 /// is woken once.
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
-    queue: Mutex<VecDeque<T>>,
+    queue: Mutex<Queue<T>>,
     count_max: usize,
     wakes: AtomicBool,
     event: OwnedFd,
+}
+
+#[derive(Debug)]
+struct Queue<T> {
+    mail: VecDeque<T>,
+    /// Nobody will take any more.
+    closed: bool,
 }
 
 /// The mailbox is full: the thread does not keep up, or has ended. What did not fit comes back.
@@ -31,15 +38,16 @@ pub(crate) struct Full<T>(pub(crate) T);
 impl<T> Mailbox<T> {
     pub(crate) fn new(count_max: usize) -> io::Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { queue: Mutex::default(), count_max, wakes: AtomicBool::new(false), event })
+        let queue = Mutex::new(Queue { mail: VecDeque::new(), closed: false });
+        Ok(Self { queue, count_max, wakes: AtomicBool::new(false), event })
     }
 
     pub(crate) fn put(&self, mail: T) -> Result<(), Full<T>> {
         let mut queue = self.lock();
-        if queue.len() >= self.count_max {
+        if queue.closed || queue.mail.len() >= self.count_max {
             return Err(Full(mail));
         }
-        queue.push_back(mail);
+        queue.mail.push_back(mail);
         drop(queue);
         self.wake();
         Ok(())
@@ -61,13 +69,21 @@ impl<T> Mailbox<T> {
     /// Takes all there is, in exchange for an empty queue.
     pub(crate) fn take(&self, empty: &mut VecDeque<T>) {
         // In this order: a wake-up that comes before the second line has put its mail in by then,
-        // and one that comes after it is seen by the next turn.
+        // and one that comes after it is seen by the next turn. To swap rather than to store makes
+        // visible what others did before they woke us, also where they put no mail in.
         let _ = rustix::io::read(&self.event, &mut [0; 8]); // nothing to read: drained already
-        self.wakes.store(false, Ordering::SeqCst);
-        mem::swap(&mut *self.lock(), empty);
+        self.wakes.swap(false, Ordering::AcqRel);
+        mem::swap(&mut self.lock().mail, empty);
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
+    /// The thread ends: what waits comes back, and nothing is taken any more.
+    pub(crate) fn close(&self) -> VecDeque<T> {
+        let mut queue = self.lock();
+        queue.closed = true;
+        mem::take(&mut queue.mail)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue<T>> {
         // Nothing in here panics while it holds the lock.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,5 +106,13 @@ mod tests {
         assert_eq!(mail, ['a', 'b']);
         assert!(mailbox.put('d').is_ok());
         assert_eq!(rustix::io::read(mailbox.event(), &mut counter), Ok(8));
+    }
+
+    #[test]
+    fn who_has_ended_takes_nothing_any_more() {
+        let mailbox = Mailbox::new(2).unwrap();
+        assert!(mailbox.put('a').is_ok());
+        assert_eq!(mailbox.close(), ['a']);
+        assert!(matches!(mailbox.put('b'), Err(Full('b'))));
     }
 }

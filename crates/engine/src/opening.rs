@@ -1,6 +1,11 @@
 //! The opening handshake on an engine of its own: [`Door`], and [`Opening`] while it is under way.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 #[cfg(feature = "deflate")]
@@ -104,10 +109,7 @@ impl<G> Door<G> {
     }
 
     fn answer(&self, request: &UpgradeRequest) -> Result<Opened<G>, Rejection> {
-        // Behind a proxy that ends TLS, plain TCP says nothing of the scheme.
-        let scheme = self.tls.is_some().then_some(Scheme::Wss);
-        self.origins.check(request, scheme).map_err(|refused| Rejection::from(&refused))?;
-        let (accept, guest) = (self.decide)(request)?;
+        let (accept, guest) = self.admit(request)?;
         #[cfg(feature = "deflate")]
         if let Some(deflate) = self.deflate.as_ref().filter(|_| accept.accepts_no_extension())
             && let Some((params, answer)) = deflate.negotiate(request.extensions())
@@ -127,6 +129,20 @@ impl<G> Door<G> {
                 Err(internal_error())
             }
         }
+    }
+
+    /// Runs a piece of the application. A panic there costs one connection, not the thread.
+    fn admit(&self, request: &UpgradeRequest) -> Result<(Accept, G), Rejection> {
+        let admit = || {
+            // Behind a proxy that ends TLS, plain TCP says nothing of the scheme.
+            let scheme = self.tls.is_some().then_some(Scheme::Wss);
+            self.origins.check(request, scheme).map_err(|refused| Rejection::from(&refused))?;
+            (self.decide)(request)
+        };
+        catch_unwind(AssertUnwindSafe(admit)).unwrap_or_else(|_| {
+            tracing::error!("the decision of a door panicked; the connection is refused");
+            Err(internal_error())
+        })
     }
 }
 

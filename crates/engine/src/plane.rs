@@ -157,9 +157,10 @@ impl<H: Handler> Plane<H> {
     ///
     /// Everything that is queued so during a turn is joined once and leaves in one write for each.
     pub fn queue_many(&mut self, ids: impl IntoIterator<Item = ConnectionId>, message: &Prepared) {
+        let len = message.payload().len();
         for id in ids {
             if let Some(index) = self.index(id) {
-                self.share_at(index, message);
+                self.share_at(index, message, len);
             }
         }
     }
@@ -186,7 +187,7 @@ impl<H: Handler> Plane<H> {
             if let Some(index) = self.index(id)
                 && !self.keeps_waiting(index, message)
             {
-                self.share_at(index, message);
+                self.share_at(index, message, message.payload().len());
             }
         }
     }
@@ -261,9 +262,10 @@ impl<H: Handler> Plane<H> {
     /// Queues a message for every subscriber of a topic on this thread.
     /// [`Remote::publish`] reaches those on all threads.
     pub fn publish(&mut self, topic: impl AsRef<[u8]>, message: &Prepared) {
+        let (topic, len) = (topic.as_ref(), message.payload().len());
         let topics = std::mem::take(&mut self.topics);
-        for &index in topics.subscribers(topic.as_ref()) {
-            self.share_at(index, message);
+        for &index in topics.subscribers(topic) {
+            self.share_at(index, message, len);
         }
         self.topics = topics;
     }
@@ -289,9 +291,7 @@ impl<H: Handler> Plane<H> {
             return Err(SendError::Gone);
         };
         let len = message.len();
-        if proto.outbox().cost().saturating_add(len) > self.queued_len_max
-            || self.queued_len.saturating_add(len) > self.settings.queues.thread_len_max
-        {
+        if !self.fits(proto.outbox().cost(), len) {
             return Err(self.brim(index));
         }
         if len >= WRITTEN_AT_ONCE_LEN_MIN && self.write_at_once(index, &message) {
@@ -328,11 +328,13 @@ impl<H: Handler> Plane<H> {
         true
     }
 
-    fn share_at(&mut self, index: u32, message: &Prepared) {
+    /// `len` is the message's.
+    fn share_at(&mut self, index: u32, message: &Prepared, len: usize) {
+        let fits = self.fits(0, len);
         let Some(conn) = self.conns.get_mut(index) else { return };
         let Stage::Open(proto) = &mut conn.stage else { return };
-        let Some(frame) = proto.share(&mut self.cx, message) else {
-            // Something is queued already, or it closes: then it is not for this one.
+        let Some(frame) = fits.then(|| proto.share(&mut self.cx, message)).flatten() else {
+            // Something is queued already, or it is too much, or the connection closes.
             let _ = self.send_at(index, message.into());
             return;
         };
@@ -396,7 +398,7 @@ impl<H: Handler> Plane<H> {
 
     /// Queues what has waited, as far as there is room now.
     pub(crate) fn stop_waiting(&mut self, index: u32) {
-        let low_water = self.settings.queues.low_water;
+        let low_water = self.settings.queues.low_water.max(1);
         while let Some(conn) = self.conns.get_mut(index)
             && let Some(waiting) = &mut conn.waiting
             && !conn.flags.blocked
@@ -423,6 +425,16 @@ impl<H: Handler> Plane<H> {
             }
         }
         SendError::Full
+    }
+
+    /// Whether a connection on which `queued` bytes wait may have `len` more.
+    fn fits(&self, queued: usize, len: usize) -> bool {
+        let queued = queued.saturating_add(len);
+        let thread_len_max = self.settings.queues.thread_len_max;
+        queued <= self.queued_len_max
+            && (self.queued_len.saturating_add(len) <= thread_len_max
+                // The others have used it up; this one shall not have to pay for them.
+                || queued <= thread_len_max / self.conns.len().max(1))
     }
 
     /// Brings the thread's sum up to date after a change of one queue.

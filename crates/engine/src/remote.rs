@@ -218,6 +218,13 @@ impl<H: Handler> Remote<H> {
         }
     }
 
+    /// Gives a connection to a thread, and counts it there.
+    pub(crate) fn hand_over(&self, thread: usize, mail: Mail<H>) -> Result<(), Mail<H>> {
+        // Before it arrives: of many that are accepted at once, not all go to the same thread.
+        self.load(thread, 1);
+        self.put(thread, mail).inspect_err(|_| self.load(thread, -1))
+    }
+
     pub(crate) fn mailbox(&self, thread: usize) -> &Mailbox<Mail<H>> {
         &self.0.threads[thread].mailbox
     }
@@ -243,6 +250,16 @@ impl<H: Handler> Remote<H> {
     pub(crate) fn cut(&self) {
         self.0.cut.store(true, Ordering::Release);
         self.0.threads.iter().for_each(|thread| thread.mailbox.wake());
+    }
+
+    /// A thread has ended. What waits for it is dropped, and nothing is taken any more: a connection
+    /// that was on its way shall not hang in the mailbox.
+    pub(crate) fn end(&self, thread: usize) {
+        for mail in self.0.threads[thread].mailbox.close() {
+            if let Mail::Accepted { .. } | Mail::Adopt(_) = mail {
+                self.load(thread, -1);
+            }
+        }
     }
 
     pub(crate) fn is_cut(&self) -> bool {

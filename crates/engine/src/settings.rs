@@ -30,7 +30,8 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueLimits {
-    /// What one connection may have queued, its overhead included. Default: 1 MiB more than the
+    /// What one connection may have queued, its overhead included; what is published to it during
+    /// one turn may go beyond, by 256 KiB that all receivers share. Default: 1 MiB more than the
     /// longest message that it accepts.
     pub len_max: Option<usize>,
     /// With this much queued, nothing more is read from a connection: its peer has to take what it
@@ -42,7 +43,9 @@ pub struct QueueLimits {
     /// Of what is [offered](crate::Plane::offer) to one slow connection, so much waits; then the
     /// oldest is dropped. Default: 256 KiB.
     pub offered_len_max: usize,
-    /// What all connections of a thread may have queued together. Default: 1 GiB.
+    /// What all connections of a thread may have queued together. With that much queued, each may
+    /// still have its equal share: whoever reads is served, however many others do not.
+    /// Default: 1 GiB.
     pub thread_len_max: usize,
     /// What happens to a connection for which a message is too much.
     pub brim: Brim,

@@ -38,8 +38,10 @@ impl Tls {
     ///
     /// After an error an alert is to be written, and the connection ends.
     pub(crate) fn receive(&mut self, input: &mut &[u8]) -> Result<(), rustls::Error> {
-        // From memory it does not fail but for want of room, and then there is something to read.
-        let _ = self.connection.read_tls(input);
+        if !input.is_empty() {
+            // From memory it does not fail but for want of room, and then there is something to read.
+            let _ = self.connection.read_tls(input);
+        }
         let processed = self.connection.process_new_packets();
         self.ended |= processed.is_err();
         processed.map(drop)

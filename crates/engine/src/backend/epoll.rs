@@ -205,7 +205,11 @@ impl<K: Kernel> Epoll<K> {
     /// Writes the frames that many connections share, without queueing them first.
     fn write_run<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) -> io::Result<()> {
         let Some(conn) = plane.conns.get_mut(index) else { return Ok(()) };
-        if conn.run.is_empty() || conn.flags.blocked {
+        if conn.run.is_empty() {
+            return Ok(());
+        }
+        if conn.flags.blocked {
+            plane.settle(index); // the turn's end forgets it
             return Ok(());
         }
         let joined = plane.runs.joined(conn.run);
@@ -350,8 +354,12 @@ impl<K: Kernel> Backend for Epoll<K> {
     }
 
     fn remove<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) {
-        // Closing the socket takes it out of the set: nobody has a copy of it.
-        let _ = (plane, index);
+        // Closing the socket takes it out of the set only where nobody has a copy of it: the program
+        // that handed it over may have kept one, and so has every child that it is forking just now.
+        if let Some(conn) = plane.conns.get(index) {
+            // It fails where it was never added.
+            let _ = self.kernel.delete(conn.socket.as_fd());
+        }
     }
 
     fn watch(&mut self, fd: BorrowedFd<'_>, watched: Watched) -> io::Result<()> {
@@ -437,7 +445,7 @@ impl<K: Kernel> Epoll<K> {
             }
         } else if gone {
             // Nobody wants to read what it has sent, and it does not take any more.
-            event_loop.eof(index);
+            event_loop.gone(index);
         }
     }
 }
