@@ -21,7 +21,7 @@ const UNSENT_LEN_MAX: usize = 1 << 20;
 /// Listens on the address that is the first argument, and has `arrived` see whatever comes, and
 /// on which connection.
 pub fn serve(mut arrived: impl FnMut(&mut Connections, usize, &[u8])) -> io::Result<()> {
-    let listener = TcpListener::bind(crate::address()?)?;
+    let listener = listen()?;
     listener.set_nonblocking(true)?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
@@ -55,6 +55,18 @@ pub fn serve(mut arrived: impl FnMut(&mut Connections, usize, &[u8])) -> io::Res
         }
     }
 }
+
+/// Listens on the address that is the first argument.
+pub fn listen() -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(crate::address()?)?;
+    // Again, with more room: the load waits for no handshake here, and who finds the queue full
+    // tries again only after a second.
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener)
+}
+
+/// What Linux allows by default.
+const BACKLOG: i32 = 4096;
 
 fn accept(listener: &TcpListener) -> io::Result<Option<TcpStream>> {
     match listener.accept() {

@@ -53,6 +53,8 @@ const DEFLATE_EITHER_WAY: &[Task] = &[Task::Deflate, Task::DeflateTakeover];
 const TLS: &[Task] = &[Task::Tls];
 const ONE_THREAD_OF_EPOLL: Arguments = &["--io", "epoll", "--threads", "1"];
 const ONE_THREAD_OF_EPOLL_DEFLATE: Arguments = &["--io", "epoll", "--threads", "1", "--deflate"];
+const ONE_THREAD_OF_EPOLL_TLS: Arguments =
+    &["--io", "epoll", "--threads", "1", "--tls", "{cert}", "{key}"];
 const CERTIFICATE: Arguments = &["tls", "{cert}", "{key}"];
 /// Those whose opening handshake is their own: for the others here, the load's word is believed.
 const ECHO_AND_HANDSHAKES: &[Task] = &[Task::Echo, Task::Handshakes];
@@ -68,6 +70,7 @@ const KNOWN: &[Row] = &[
     ("proto-epoll", Ours("proto_epoll"), &[], ECHO),
     ("engine-epoll", Ours("engine_echo"), ONE_THREAD_OF_EPOLL, ECHO_AND_HANDSHAKES),
     ("engine-epoll", Ours("engine_broadcast"), ONE_THREAD_OF_EPOLL, FANOUT),
+    ("engine-epoll", Ours("engine_echo"), ONE_THREAD_OF_EPOLL_TLS, TLS),
     ("engine-epoll", Ours("engine_echo"), ONE_THREAD_OF_EPOLL_DEFLATE, DEFLATE_EITHER_WAY),
     ("tidewire", Ours("tidewire_echo"), &[], ECHO_AND_HANDSHAKES),
     ("tidewire", Ours("tidewire_broadcast"), &[], FANOUT),

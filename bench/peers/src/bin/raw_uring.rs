@@ -25,11 +25,10 @@ use io_uring::{
     types::{BufRingEntry, Fd},
 };
 use rustix::io::Errno;
-use tidewire_bench_peers::{address, asked_for};
+use tidewire_bench_peers::{asked_for, raw::listen};
 
 fn main() -> io::Result<()> {
-    let listener = TcpListener::bind(address()?)?;
-    Loop::new(asked_for("broadcast"))?.run(&listener)
+    Loop::new(asked_for("broadcast"))?.run(&listen()?)
 }
 
 const SUBMISSION_COUNT_MAX: u32 = 4096;

@@ -1,6 +1,6 @@
 //! Connections that stay open, under epoll.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread, time::Duration};
 
 use rustix::event::epoll::EventFlags;
 use rustls::ClientConfig;
@@ -10,7 +10,7 @@ use super::{
     connection::{Connection, Progress},
     poll::Poll,
     stream::tls_config,
-    traffic::Traffic,
+    traffic::{Speaks, Traffic},
 };
 use crate::{Result, task::Task};
 
@@ -25,6 +25,11 @@ pub(super) struct Sockets {
 
 /// As much as a large message's socket buffer is likely to hold.
 const READ_LEN_MAX: usize = 256 << 10;
+
+/// Without a handshake nothing says that a server has taken a connection, and one that finds the
+/// queue full waits a second: so they come in groups, and the server has time between them.
+const RAW_OPEN_COUNT_MAX: usize = 64;
+const RAW_OPEN_PAUSE: Duration = Duration::from_millis(2);
 
 impl Sockets {
     pub(super) fn new(job: &Job) -> Result<Self> {
@@ -55,6 +60,9 @@ impl Sockets {
                 .map_err(|error| format!("connection {number}: {error}"))?;
             self.poll.add(&connection, number, EventFlags::IN)?;
             self.connections.push(connection);
+            if job.speaks == Speaks::Raw && number.is_multiple_of(RAW_OPEN_COUNT_MAX) {
+                thread::sleep(RAW_OPEN_PAUSE);
+            }
         }
         Ok(())
     }
