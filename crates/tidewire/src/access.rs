@@ -9,9 +9,8 @@ use crate::link::{Inner, Link, Stream};
 
 /// Transport and protocol, for the owner.
 ///
-/// A flusher, a waker or a sender that wants them holds the link as well. Mostly none of them
-/// does, and where a small message is answered at once, a lock would be a tenth of what is left to
-/// save.
+/// A flusher, a waker or a sender that wants them holds the link as well. Mostly none of them does:
+/// one atomic operation proves that, where a lock and its release would be two for each call.
 pub(crate) enum Access<'a, S> {
     /// Nobody else holds the link, so there is nobody to lock out.
     Sole(&'a mut Inner<S>),
