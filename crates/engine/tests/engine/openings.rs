@@ -1,0 +1,91 @@
+//! Opening handshakes that lead to no connection, and how many connections there may be.
+
+use std::time::Duration;
+
+use tidewire_engine::{
+    Door, Io,
+    proto::handshake::{Accept, OriginPolicy, Rejection},
+};
+
+use crate::{
+    client::{Client, Heard, REQUEST},
+    server::{Server, echo, wait_until},
+};
+
+on_every_io! {
+    who_is_refused_is_told_why,
+    who_is_too_slow_is_told,
+    byte_by_byte,
+    thread_is_full,
+}
+
+fn who_is_refused_is_told_why(io: Io) {
+    let door = Door::deciding(|request| match request.path() {
+        "/guest" => Ok((Accept::new(), "guest")),
+        "/large" => Err(Rejection::new(403, &"x".repeat(300_000)).unwrap()),
+        _ => Err(Rejection::new(403, "not you").unwrap()),
+    })
+    .origins(OriginPolicy::list(["https://example.org"]).unwrap());
+    let server = Server::behind(io, door, |_| {}, echo);
+    let with = |from: &str, to: &str| REQUEST.replace(from, to);
+    for (request, status, body) in [
+        (REQUEST.to_owned(), 403, Some("not you\n")),
+        (with("GET /", "GET /large"), 403, None),
+        (with("\r\n\r\n", "\r\nOrigin: https://evil.example\r\n\r\n"), 403, None),
+        (with("Upgrade: websocket\r\n", ""), 426, None),
+        (with("Version: 13", "Version: 8"), 426, None),
+        ("\0\x01 garbage\r\n\r\n".to_owned(), 400, None),
+        (format!("GET / HTTP/1.1\r\nX: {}", "y".repeat(100_000)), 431, None),
+    ] {
+        let mut client = Client::tcp(server.address);
+        client.write(request.as_bytes());
+        assert_eq!(client.status(), status, "{request:.30}");
+        client.end();
+        let rest = client.rest();
+        assert!(body.is_none_or(|body| rest == body.as_bytes()), "{request:.30}: {rest:?}");
+        assert!(!rest.is_empty());
+    }
+    assert_eq!(server.told_already(), None, "none of them was ever open");
+    let mut client = Client::tcp(server.address);
+    let origin = "GET /guest HTTP/1.1\r\nOrigin: https://example.org";
+    client.write(with("GET / HTTP/1.1", origin).as_bytes());
+    assert_eq!(client.status(), 101);
+    wait_until("the refused have gone", || server.remote().connection_count() == 1);
+}
+
+/// H11, on an engine: half a request gets 408 when its time is over; who asked nothing is left.
+fn who_is_too_slow_is_told(io: Io) {
+    let door =
+        Door::deciding(|_| Ok((Accept::new(), ""))).handshake_timeout(Duration::from_millis(200));
+    let server = Server::behind(io, door, |_| {}, echo);
+    let mut silent = Client::tcp(server.address);
+    let mut half = Client::tcp(server.address);
+    half.write(&REQUEST.as_bytes()[..50]);
+    assert_eq!(half.status(), 408);
+    assert_eq!(silent.rest(), b"");
+    assert_eq!(server.told_already(), None);
+}
+
+fn byte_by_byte(io: Io) {
+    let server = Server::new(io);
+    let mut client = Client::tcp(server.address);
+    for byte in REQUEST.as_bytes() {
+        client.write(&[*byte]);
+    }
+    assert_eq!(client.status(), 101);
+    client.round_trip("in");
+}
+
+fn thread_is_full(io: Io) {
+    let server = Server::with(io, |settings| settings.connection_count_max = 3);
+    let mut clients: Vec<_> = (0..3).map(|_| Client::open(server.address)).collect();
+    for _ in 0..5 {
+        assert_eq!(Client::tcp(server.address).hear(), Heard::End);
+    }
+    assert_eq!(server.remote().connection_count(), 3);
+    assert_eq!(server.remote().stats()[0].turned_away_count, 5);
+    clients[1].round_trip("served");
+    drop(clients.pop());
+    wait_until("one has gone", || server.remote().connection_count() == 2);
+    Client::open(server.address).round_trip("there is room again");
+}
