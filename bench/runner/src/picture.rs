@@ -170,7 +170,8 @@ impl Bar {
         let _ = writeln!(
             out,
             "<text x=\"{:.1}\" y=\"{text_y}\">{cut}{:.2}</text>",
-            at(ratio.high.max(ratio.median)) + 5.0,
+            // Beyond the line at 1, which would go through the digits.
+            at(ratio.high.max(ratio.median).max(1.0)) + 5.0,
             ratio.median,
         );
     }
