@@ -88,6 +88,8 @@ impl<H: Handler> Plane<H> {
     pub(crate) fn new(thread: u16, settings: Arc<Settings>, remote: Remote<H>) -> Self {
         let mut cx = Context::new(Box::new(SystemRandom));
         cx.buffers = BufferPool::new(settings.pool_len_max);
+        #[cfg(feature = "deflate")]
+        cx.codecs.set_live_len_max(settings.compressors_len_max);
         Self {
             cx,
             conns: Slab::new(),

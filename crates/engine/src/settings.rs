@@ -22,6 +22,11 @@ pub struct Settings {
     pub mail_count_max: usize,
     /// Connections on one thread. Beyond, new ones are closed at once. Default: 1,000,000.
     pub connection_count_max: usize,
+    /// Bytes of compressors that a thread keeps alive between messages of connections with context
+    /// takeover (RFC 7692): each is some 150 to 400 KB, and to rebuild one takes longer than to
+    /// compress a short message. Default: 64 MiB.
+    #[cfg(feature = "deflate")]
+    pub compressors_len_max: usize,
     /// Bytes of message buffers that a thread keeps for their next use. Default: 64 MiB.
     pub pool_len_max: usize,
 }
@@ -70,6 +75,8 @@ impl Default for Settings {
             queues: QueueLimits::default(),
             mail_count_max: 1 << 16,
             connection_count_max: 1_000_000,
+            #[cfg(feature = "deflate")]
+            compressors_len_max: 64 << 20,
             pool_len_max: 64 << 20,
         }
     }

@@ -152,7 +152,7 @@ const EVENT_COUNT_MAX: usize = 256;
 
 /// With so much queued a connection does not wait for the end of the turn: by then the bytes would
 /// have left the cache.
-const CORKED_LEN_MAX: usize = 32 << 10;
+const CORKED_LEN_MAX: usize = 4 << 10;
 
 /// Of a large message so much is read at once; then others have their turn.
 const READ_AT_ONCE_LEN_MAX: usize = 4 << 20;

@@ -11,8 +11,8 @@ use super::{
 /// Compressors and inflaters, shared by all connections of a thread.
 ///
 /// Idle ones belong to nobody: whoever takes one begins a fresh stream with it. Live compressors
-/// still know what their connection sent last and need not be rebuilt for its next message; the
-/// least recently used of them give way where they would take more memory than
+/// still know what their connection sent last and need not be rebuilt for its next message; those
+/// used longest ago give way where they would take more memory than
 /// [`set_live_len_max`](Self::set_live_len_max) allows. That a connection's compressor is gone, or
 /// lives on another thread, costs time and nothing else.
 #[derive(Debug)]
@@ -114,10 +114,19 @@ impl Codecs {
     }
 
     /// Keeps a compressor that stands between two messages, as the most recently used one.
+    ///
+    /// Where the budget is full, every second one is not kept: of connections that take turns and are
+    /// more than fit, the least recently used is the very one that comes next, and to make room by
+    /// the oldest alone would lose each of them just before it is needed.
     pub(super) fn keep_live(&mut self, live: LiveDeflater) -> LiveKey {
         let key = LiveKey(self.next_key);
         self.next_key += 1;
-        self.live_len += live.deflater.kind().memory_len();
+        let len = live.deflater.kind().memory_len();
+        if self.live_len + len > self.live_len_max && key.0 % 2 == 0 {
+            self.give_deflater(live.deflater);
+            return key;
+        }
+        self.live_len += len;
         self.live.insert(key, live);
         self.trim();
         key

@@ -82,7 +82,7 @@ fn d17_without_takeover_nothing_is_kept() {
 }
 
 #[test]
-fn live_compressors_stay_within_the_budget_and_the_oldest_goes_first() {
+fn live_compressors_stay_within_the_budget() {
     let mut codecs = Codecs::new();
     let one = DeflaterKind::new(12, 1).memory_len();
     codecs.set_live_len_max(3 * one);
@@ -100,21 +100,26 @@ fn live_compressors_stay_within_the_budget_and_the_oldest_goes_first() {
         assert!(codecs.live_len() <= 3 * one);
         lived
     };
+    // As many as fit live on.
     for i in [0, 1, 2] {
         assert!(!send(&mut codecs, i));
     }
-    assert!(send(&mut codecs, 0) && send(&mut codecs, 2));
-    assert!(!send(&mut codecs, 3), "1 gives way");
-    assert!(send(&mut codecs, 0) && send(&mut codecs, 2) && send(&mut codecs, 3));
-    assert!(!send(&mut codecs, 1), "0 gives way");
-    assert!(!send(&mut codecs, 0), "2 gives way");
+    assert!([0, 2, 1, 1, 0, 2].into_iter().all(|i| send(&mut codecs, i)));
+    // Of more that take turns, some do.
+    let lived = (0..50).filter(|turn| send(&mut codecs, turn % 5)).count();
+    assert!((15..=30).contains(&lived), "{lived} of 50");
+    // Those that are not used any more give way to others.
+    for turn in 0..12 {
+        send(&mut codecs, turn % 3);
+    }
+    assert!([0, 1, 2].into_iter().all(|i| send(&mut codecs, i)));
     assert_eq!(codecs.live_len(), 3 * one);
     codecs.set_live_len_max(one);
     assert_eq!(codecs.live_len(), one);
-    assert!(send(&mut codecs, 0));
+    assert!(send(&mut codecs, 2), "the one used last");
     let (_, idle, live) = codecs.counts();
     assert!(idle <= 4 && live == 1);
-    let last = sessions.remove(0);
+    let last = sessions.remove(2);
     last.retire(&mut codecs);
     assert_eq!(codecs.live_len(), 0);
 }
