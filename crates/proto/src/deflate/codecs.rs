@@ -122,7 +122,7 @@ impl Codecs {
         let key = LiveKey(self.next_key);
         self.next_key += 1;
         let len = live.deflater.kind().memory_len();
-        if self.live_len + len > self.live_len_max && key.0 % 2 == 0 {
+        if self.live_len + len > self.live_len_max && key.0.is_multiple_of(2) {
             self.give_deflater(live.deflater);
             return key;
         }
