@@ -47,6 +47,8 @@ pub(crate) struct EventLoop<H: Handler> {
     /// Whose turn it is to be looked at for deadlines.
     sector: usize,
     next_tick: Timestamp,
+    /// When buffers that nobody has used go back to the allocator.
+    trims_at: Timestamp,
     stopping: Option<Stopping>,
 }
 
@@ -69,6 +71,9 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 /// have their turn.
 const ROUND_COUNT_MAX: usize = 4;
 
+/// A message buffer that has not been used for so long, or twice that, goes back to the allocator.
+const TRIM_AFTER: Duration = Duration::from_secs(4);
+
 /// The longest header that is not whole.
 const CUT_LEN_MAX: usize = 13;
 
@@ -83,6 +88,7 @@ impl<H: Handler> EventLoop<H> {
             accepts_again_at: None,
             sector: 0,
             next_tick: Timestamp::ZERO,
+            trims_at: Timestamp::ZERO,
             stopping: None,
         }
     }
@@ -159,6 +165,7 @@ impl<H: Handler> EventLoop<H> {
             return Some(Duration::ZERO);
         }
         let idle = self.plane.conns.is_empty()
+            && self.plane.cx.buffers.held_len() == 0
             && self.accepts_again_at.is_none()
             && self.stopping.is_none();
         let tick = (!idle).then_some(self.next_tick);
@@ -638,6 +645,10 @@ impl<H: Handler> EventLoop<H> {
         if self.accepts_again_at.is_some_and(|at| at <= now) {
             self.accepts_again_at = None;
             self.listen(backend, true);
+        }
+        if self.trims_at <= now {
+            self.trims_at = now.saturating_add(TRIM_AFTER);
+            self.plane.cx.buffers.trim();
         }
         let sector_len = self.plane.conns.end().div_ceil(SECTOR_COUNT);
         let start = self.sector * sector_len;

@@ -27,7 +27,8 @@ pub struct Settings {
     /// compress a short message. Default: 64 MiB.
     #[cfg(feature = "deflate")]
     pub compressors_len_max: usize,
-    /// Bytes of message buffers that a thread keeps for their next use. Default: 64 MiB.
+    /// Bytes of message buffers that a thread keeps for their next use, for some seconds at most.
+    /// Default: 64 MiB.
     pub pool_len_max: usize,
 }
 
