@@ -5,14 +5,23 @@ use std::io::Read;
 
 use crate::{
     peer::{Frame, Peer, close, header, masked},
-    program::Program,
+    program::{Echo, Program},
 };
+
+on_every_server! {
+    k3_k5_k7_a_close_is_answered_and_tcp_ends,
+    k6_nothing_is_processed_after_a_close,
+    k9_a_close_inside_a_message,
+    k10_no_close_is_1006_and_never_on_the_wire,
+    k10_a_half_closed_peer_gets_its_answers,
+    k14_a_violation_while_much_is_unread,
+    k14_unread_input_does_not_eat_the_close,
+}
 
 /// K3, K5, K7: the code is echoed without its reason, an empty Close by an empty one; the server
 /// ends TCP at once.
-#[test]
-fn k3_k5_k7_a_close_is_answered_and_tcp_ends() {
-    let server = Program::echo();
+fn k3_k5_k7_a_close_is_answered_and_tcp_ends(echo: Echo) {
+    let server = Program::echo(echo);
     let codes = (1000..=1003).chain(1007..=1014).chain([3000, 3999, 4000, 4999]);
     for code in codes {
         for reason in [&b""[..], b"a reason", &[b'r'; 123]] {
@@ -28,9 +37,8 @@ fn k3_k5_k7_a_close_is_answered_and_tcp_ends() {
 }
 
 /// K6: after its Close the peer may say what it likes: none of it is processed.
-#[test]
-fn k6_nothing_is_processed_after_a_close() {
-    let server = Program::echo();
+fn k6_nothing_is_processed_after_a_close(echo: Echo) {
+    let server = Program::echo(echo);
     let after: [(&str, Vec<u8>); 4] = [
         ("data", masked(0x81, b"data")),
         ("a Ping", masked(0x89, b"ping")),
@@ -46,18 +54,16 @@ fn k6_nothing_is_processed_after_a_close() {
 }
 
 /// K9: a message that is half here when the Close comes is never finished, nor missed.
-#[test]
-fn k9_a_close_inside_a_message() {
-    let server = Program::echo();
+fn k9_a_close_inside_a_message(echo: Echo) {
+    let server = Program::echo(echo);
     let mut peer = Peer::open(server.address);
     peer.write(&[masked(0x02, &vec![1; 70_000]), close(1001, b"")].concat());
     assert_eq!(peer.frames(), [Frame::new(0x88, &[0x03, 0xE9])]);
 }
 
 /// K10: TCP ends without a Close: 1006 is what the application learns, and no frame says it.
-#[test]
-fn k10_no_close_is_1006_and_never_on_the_wire() {
-    let server = Program::echo();
+fn k10_no_close_is_1006_and_never_on_the_wire(echo: Echo) {
+    let server = Program::echo(echo);
     let rows: [(&str, Vec<u8>); 4] = [
         ("nothing", vec![]),
         ("half a header", vec![0x81]),
@@ -69,15 +75,13 @@ fn k10_no_close_is_1006_and_never_on_the_wire() {
         peer.write(&bytes);
         peer.end();
         assert_eq!(peer.frames(), [], "{what}");
-        let said = server.said_about(peer.address());
-        assert!(said.len() == 1 && said[0].contains("1006"), "{what}: {said:?}");
+        server.has_said(peer.address(), "1006", what);
     }
 }
 
 /// K10: what was asked before the end is answered before the end.
-#[test]
-fn k10_a_half_closed_peer_gets_its_answers() {
-    let server = Program::echo();
+fn k10_a_half_closed_peer_gets_its_answers(echo: Echo) {
+    let server = Program::echo(echo);
     let mut peer = Peer::open(server.address);
     peer.write(&masked(0x81, b"last").repeat(1000));
     peer.end();
@@ -88,9 +92,8 @@ fn k10_a_half_closed_peer_gets_its_answers() {
 
 /// K9, K14: a peer that has not read its echoes when it breaks a rule gets whole frames, the Close,
 /// and the end: the application of an echo server is inside `send` then.
-#[test]
-fn k14_a_violation_while_much_is_unread() {
-    let server = Program::echo();
+fn k14_a_violation_while_much_is_unread(echo: Echo) {
+    let server = Program::echo(echo);
     for (bytes, code) in [(vec![0x83, 0x80, 0, 0, 0, 0], 1002_u16), (close(1000, b""), 1000)] {
         let mut peer = Peer::open(server.address);
         let mut writer = peer.io.try_clone().unwrap();
@@ -108,9 +111,8 @@ fn k14_a_violation_while_much_is_unread() {
 }
 
 /// K14: what nobody reads any more does not turn our Close into a reset.
-#[test]
-fn k14_unread_input_does_not_eat_the_close() {
-    let server = Program::echo();
+fn k14_unread_input_does_not_eat_the_close(echo: Echo) {
+    let server = Program::echo(echo);
     let rows: [(&str, Vec<u8>, u16); 3] = [
         ("a violation", vec![0x83, 0x80, 0, 0, 0, 0], 1002),
         ("too long", header(0x82, 300 << 20), 1009),

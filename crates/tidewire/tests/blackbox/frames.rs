@@ -2,8 +2,16 @@
 
 use crate::{
     peer::{Frame, Peer, REQUEST, close, header, masked},
-    program::Program,
+    program::{Echo, Program},
 };
+
+on_every_server! {
+    violations_end_in_one_close,
+    h12_violations_glued_to_the_request,
+    f4_messages_before_a_violation_are_answered,
+    good_frames_at_every_cut,
+    f9_f10_lengths,
+}
 
 /// Rule, what a client sends after its handshake, the code that it gets, the section that the
 /// application is told.
@@ -112,9 +120,8 @@ pub fn violations() -> Vec<Row> {
 
 /// The general rule for every violation: one Close with the named code, nothing after it, the end
 /// of TCP, and one error for the application that names the section.
-#[test]
-fn violations_end_in_one_close() {
-    let server = Program::echo();
+fn violations_end_in_one_close(echo: Echo) {
+    let server = Program::echo(echo);
     let ways: [(&str, Way); 3] = [
         ("alone", |peer, bytes| peer.write(bytes)),
         ("byte by byte", |peer, bytes| {
@@ -133,17 +140,14 @@ fn violations_end_in_one_close() {
             send(&mut peer, &bytes);
             peer.failed_with(code, &format!("{rule}, {how}: {bytes:?}"));
             peer.end(); // or the server lingers for it
-            let said = server.said_about(peer.address());
-            assert_eq!(said.len(), 1, "{rule}, {how}: {said:?}");
-            assert!(said[0].contains(section), "{rule}, {how}: {said:?} has no {section}");
+            server.has_said(peer.address(), section, &format!("{rule}, {how}"));
         }
     }
 }
 
 /// The same glued to the request: the 101 comes first, then the Close.
-#[test]
-fn h12_violations_glued_to_the_request() {
-    let server = Program::echo();
+fn h12_violations_glued_to_the_request(echo: Echo) {
+    let server = Program::echo(echo);
     for (rule, bytes, code, _) in violations() {
         let mut peer = Peer::tcp(server.address);
         peer.write(&[REQUEST.as_bytes(), &bytes].concat());
@@ -153,9 +157,8 @@ fn h12_violations_glued_to_the_request() {
 }
 
 /// A violation does not take back what came before it.
-#[test]
-fn f4_messages_before_a_violation_are_answered() {
-    let server = Program::echo();
+fn f4_messages_before_a_violation_are_answered(echo: Echo) {
+    let server = Program::echo(echo);
     let mut peer = Peer::open(server.address);
     peer.write(&[masked(0x81, b"good"), masked(0x89, b"p"), masked(0x80, b"")].concat());
     let frames = peer.frames();
@@ -165,9 +168,8 @@ fn f4_messages_before_a_violation_are_answered() {
 }
 
 /// Streams of frames, and the frames that answer them, wherever the stream is cut.
-#[test]
-fn good_frames_at_every_cut() {
-    let server = Program::echo();
+fn good_frames_at_every_cut(echo: Echo) {
+    let server = Program::echo(echo);
     let euro = "\u{20AC}".as_bytes();
     let rows: Vec<(&str, Vec<u8>, Vec<Frame>)> = vec![
         ("F1 text", masked(0x81, b"text"), vec![Frame::new(0x81, b"text")]),
@@ -234,9 +236,8 @@ fn good_frames_at_every_cut() {
 
 /// F9, F10: the lengths around each form of the header, in both directions; that ours are the
 /// shortest ones, and not masked, is what `Peer::frame` insists on, here and everywhere.
-#[test]
-fn f9_f10_lengths() {
-    let server = Program::echo();
+fn f9_f10_lengths(echo: Echo) {
+    let server = Program::echo(echo);
     let mut peer = Peer::open(server.address);
     for len in [0, 1, 125, 126, 127, 65_535, 65_536, 200_000] {
         let payload: Vec<u8> = (0..=250).cycle().take(len).collect();

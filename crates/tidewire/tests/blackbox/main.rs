@@ -5,6 +5,26 @@
 #![cfg(test)]
 #![allow(unreachable_pub, missing_docs, reason = "a test binary has no outside")]
 
+/// Makes a test of each of these functions on each echo server there is.
+macro_rules! on_every_server {
+    ($($test:ident,)+) => {
+        mod library {
+            $(#[test]
+            fn $test() {
+                super::$test(crate::program::Echo::Library);
+            })+
+        }
+
+        #[cfg(target_os = "linux")]
+        mod engine {
+            $(#[test]
+            fn $test() {
+                super::$test(crate::program::Echo::Engine);
+            })+
+        }
+    };
+}
+
 mod chat;
 mod closing;
 mod frames;

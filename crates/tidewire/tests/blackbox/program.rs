@@ -13,11 +13,23 @@ use std::{
 /// Whatever is waited for comes much sooner, or never.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Which echo server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Echo {
+    /// The library's example.
+    Library,
+    /// The engine's.
+    Engine,
+}
+
 /// A running program that listens, and ends with this value.
 pub struct Program {
     child: Child,
     pub address: SocketAddr,
     log: Arc<Log>,
+    /// Whether it logs what goes wrong at a connection. The engine's handler learns how a
+    /// connection ended (the engine's own tests ask it), but not from where it came.
+    tells_errors: bool,
 }
 
 #[derive(Default)]
@@ -27,11 +39,27 @@ struct Log {
 }
 
 impl Program {
-    /// The echo example: messages up to 64 MiB, of at most 131,072 fragments.
-    pub fn echo() -> Self {
-        static PATH: OnceLock<PathBuf> = OnceLock::new();
-        let path = PATH.get_or_init(|| build(&["--package=tidewire", "--example=echo"]));
-        Self::start(Command::new(path).arg("127.0.0.1:0"))
+    /// An echo server: messages up to 64 MiB, of at most 131,072 fragments.
+    pub fn echo(echo: Echo) -> Self {
+        static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+        static ENGINE: OnceLock<PathBuf> = OnceLock::new();
+        let path = match echo {
+            Echo::Library => {
+                LIBRARY.get_or_init(|| build(&["--package=tidewire", "--example=echo"]))
+            }
+            Echo::Engine => ENGINE
+                .get_or_init(|| build(&["--package=tidewire-engine", "--example=engine_echo"])),
+        };
+        let mut command = Command::new(path);
+        command.arg("127.0.0.1:0");
+        if echo == Echo::Engine {
+            // glibc gives back less and less of what it has once mapped. What is measured is what
+            // the engine holds, and that goes back by itself.
+            command.env("MALLOC_MMAP_THRESHOLD_", "131072");
+        }
+        let mut program = Self::start(&mut command);
+        program.tells_errors = echo == Echo::Library;
+        program
     }
 
     /// The chat: text up to 16 KiB, told to everybody as `User: <text>`.
@@ -67,7 +95,7 @@ impl Program {
             }
         });
         thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        Self { child, address, log }
+        Self { child, address, log, tells_errors: true }
     }
 
     pub fn id(&self) -> u32 {
@@ -94,6 +122,15 @@ impl Program {
                 return found;
             }
             lines = self.log.more.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+
+    /// It has logged one error of the connection from `peer`, which contains this.
+    pub fn has_said(&self, peer: SocketAddr, what: &str, rule: &str) {
+        if self.tells_errors {
+            let said = self.said_about(peer);
+            assert_eq!(said.len(), 1, "{rule}: {said:?}");
+            assert!(said[0].contains(what), "{rule}: {said:?} has no {what}");
         }
     }
 
