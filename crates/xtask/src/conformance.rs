@@ -8,14 +8,14 @@ use crate::plan::Lane;
 use crate::proxy::Proxy;
 use crate::setup;
 use crate::step::{Desk, Step, Verdict};
-use crate::testee::{self, Certificate, Server};
+use crate::testee::{self, Certificate, ENGINES, Echo, Server};
 
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 const DEFLATE: &str = "12,13";
 
 #[derive(Clone, Copy, Debug)]
 enum Role {
-    Server,
+    Server(Echo),
     Client,
 }
 
@@ -37,17 +37,31 @@ struct Run {
 }
 
 /// The sections that are about the protocol; 9 would measure the proxy.
-const HTTP2: Run =
-    Run { role: Role::Server, transport: Transport::Http2, cases: "1-7", deflate: false };
+const HTTP2: Run = Run {
+    role: Role::Server(Echo::Library),
+    transport: Transport::Http2,
+    cases: "1-7",
+    deflate: false,
+};
 
-/// What CI runs: sections 1 to 10 wherever they could differ, the long 12 and 13 once per role.
+/// All there are, over TCP and TLS.
+fn roles() -> impl Iterator<Item = Role> {
+    let library = [Role::Server(Echo::Library), Role::Client];
+    library.into_iter().chain(ENGINES.map(Role::Server))
+}
+
+/// What CI runs: sections 1 to 10 wherever they could differ, the long 12 and 13 once for each role
+/// of the library, whose compression is the engine's too.
 pub(crate) fn ci() -> Lane {
     let mut lane = vec![judge_itself()];
-    for role in [Role::Server, Role::Client] {
+    for role in roles() {
         for transport in [Transport::Tcp, Transport::Tls] {
             lane.push(Run { role, transport, cases: "1-10", deflate: false }.step());
         }
-        lane.push(Run { role, transport: Transport::Tcp, cases: DEFLATE, deflate: true }.step());
+        if !matches!(role, Role::Server(Echo::Engine(_))) {
+            let transport = Transport::Tcp;
+            lane.push(Run { role, transport, cases: DEFLATE, deflate: true }.step());
+        }
     }
     lane.push(HTTP2.step());
     lane
@@ -56,7 +70,7 @@ pub(crate) fn ci() -> Lane {
 /// Every case wherever it could differ, and the page about it.
 pub(crate) fn all() -> Lane {
     let mut runs = Vec::new();
-    for role in [Role::Server, Role::Client] {
+    for role in roles() {
         for transport in [Transport::Tcp, Transport::Tls] {
             runs.push(Run { role, transport, cases: "*", deflate: true });
         }
@@ -75,8 +89,9 @@ fn judge_itself() -> Step {
 impl Run {
     fn label(self) -> String {
         let role = match self.role {
-            Role::Server => "server",
-            Role::Client => "client",
+            Role::Server(Echo::Library) => "server".to_owned(),
+            Role::Server(Echo::Engine(io)) => format!("engine on {io}"),
+            Role::Client => "client".to_owned(),
         };
         let transport = match self.transport {
             Transport::Tcp => "TCP",
@@ -107,8 +122,8 @@ impl Run {
         // Alive until the suite is through with them.
         let (mut server, mut proxy) = (None, None);
         match self.role {
-            Role::Server => {
-                let started = Server::start(self.server(desk, certificate.as_ref()), desk)?;
+            Role::Server(echo) => {
+                let started = Server::start(self.server(echo, desk, certificate.as_ref()), desk)?;
                 if matches!(self.transport, Transport::Http2) {
                     let between = Proxy::start(&started, desk)?;
                     run.args(["server", &between.url]);
@@ -136,8 +151,8 @@ impl Run {
         verdict.ok_or_else(|| "the suite came to no verdict".to_owned().into())
     }
 
-    fn server(self, desk: &Desk<'_>, certificate: Option<&Certificate>) -> Command {
-        let mut command = testee::echo(desk.workspace);
+    fn server(self, echo: Echo, desk: &Desk<'_>, certificate: Option<&Certificate>) -> Command {
+        let mut command = echo.command(desk.workspace);
         if self.deflate {
             command.arg("--deflate");
         }

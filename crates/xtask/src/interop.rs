@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::plan::Lane;
 use crate::setup;
 use crate::step::{Desk, Step, Trouble, Verdict};
-use crate::testee::{self, Certificate, Server};
+use crate::testee::{self, Certificate, ENGINES, Echo, Server};
 
 const LIMIT: Duration = Duration::from_secs(5 * 60);
 
-/// What the echo server speaks if asked to.
+/// What the library's echo server speaks if asked to.
 const SUBPROTOCOL: &str = "echo";
 
 /// What a script is run by, and its file in `interop/`.
@@ -56,32 +56,48 @@ pub(crate) fn steps() -> Lane {
     lane
 }
 
-/// A foreign client against our echo server, in each dress.
+/// Our echo servers.
+fn echoes() -> impl Iterator<Item = Echo> {
+    [Echo::Library].into_iter().chain(ENGINES)
+}
+
+/// A foreign client against our echo servers, in each dress.
 fn client(desk: &Desk<'_>, script: Script) -> Verdict {
-    for dress in DRESSES {
-        let certificate = Certificate::make(desk)?;
-        let mut echo = testee::echo(desk.workspace);
-        let mut command = script.command(desk);
-        command.arg("client");
-        match dress {
-            Dress::Plain => {}
-            Dress::Deflate => {
-                echo.arg("--deflate");
-                command.args(["--deflate", "--subprotocol", SUBPROTOCOL]);
-            }
-            Dress::Tls => {
-                echo.arg("--tls").arg(&certificate.leaf).arg(&certificate.key);
-                command.arg("--ca").arg(&certificate.authority);
-            }
-        }
-        let mut server = Server::start(echo, desk)?;
-        command.arg(&server.url);
-        desk.run(command, LIMIT)?;
-        if !server.is_alive() {
-            return Err(format!("our server did not survive it ({dress:?})").into());
+    for echo in echoes() {
+        for dress in DRESSES {
+            meet(desk, script, echo, dress)?;
         }
     }
     Ok(tally(desk))
+}
+
+fn meet(desk: &Desk<'_>, script: Script, echo: Echo, dress: Dress) -> Result<(), Trouble> {
+    let certificate = Certificate::make(desk)?;
+    let mut testee = echo.command(desk.workspace);
+    let mut command = script.command(desk);
+    command.arg("client");
+    match dress {
+        Dress::Plain => {}
+        Dress::Deflate => {
+            testee.arg("--deflate");
+            command.arg("--deflate");
+            if echo == Echo::Library {
+                command.args(["--subprotocol", SUBPROTOCOL]);
+            }
+        }
+        Dress::Tls => {
+            testee.arg("--tls").arg(&certificate.leaf).arg(&certificate.key);
+            command.arg("--ca").arg(&certificate.authority);
+        }
+    }
+    let mut server = Server::start(testee, desk)?;
+    command.arg(&server.url);
+    desk.run(command, LIMIT)?;
+    if server.is_alive() {
+        Ok(())
+    } else {
+        Err(format!("our server did not survive it ({echo:?}, {dress:?})").into())
+    }
 }
 
 /// Our echo client against a foreign server, in each dress.
@@ -109,9 +125,11 @@ fn server(desk: &Desk<'_>, script: Script) -> Verdict {
 }
 
 fn tungstenite(desk: &Desk<'_>) -> Verdict {
-    let server = Server::start(testee::echo(desk.workspace), desk)?;
-    let line = format!("cargo run --release -p tidewire-interop -- {}", server.url);
-    desk.line(&line, 4 * LIMIT)?;
+    for echo in echoes() {
+        let server = Server::start(echo.command(desk.workspace), desk)?;
+        let line = format!("cargo run --release -p tidewire-interop -- {}", server.url);
+        desk.line(&line, 4 * LIMIT)?;
+    }
     Ok(tally(desk))
 }
 

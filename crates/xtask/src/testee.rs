@@ -19,16 +19,39 @@ pub(crate) fn build() -> Step {
     Step::new("release build", |desk| {
         let library = "cargo build --release -p tidewire --example echo --example echo_client";
         desk.line(library, 20 * MINUTES)?;
+        let engine = "cargo build --release -p tidewire-engine --example engine_echo";
+        desk.line(engine, 20 * MINUTES)?;
         desk.line("cargo build --release -p tidewire-cli", 20 * MINUTES)?;
         Ok(String::new())
     })
 }
 
-/// The echo server, as a command.
-pub(crate) fn echo(workspace: &Workspace) -> Command {
-    let mut command = Command::new(workspace.target("release/examples/echo"));
-    command.arg("127.0.0.1:0");
-    command
+/// An echo server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Echo {
+    /// The library's example.
+    Library,
+    /// The engine's, on the backend of this name.
+    Engine(&'static str),
+}
+
+/// What the engine can be built on.
+pub(crate) const ENGINES: [Echo; 1] = [Echo::Engine("epoll")];
+
+impl Echo {
+    /// As a command.
+    pub(crate) fn command(self, workspace: &Workspace) -> Command {
+        let mut command = match self {
+            Self::Library => Command::new(workspace.target("release/examples/echo")),
+            Self::Engine(io) => {
+                let mut command = Command::new(workspace.target("release/examples/engine_echo"));
+                command.args(["--io", io]);
+                command
+            }
+        };
+        command.arg("127.0.0.1:0");
+        command
+    }
 }
 
 /// The echo client's path.
