@@ -63,6 +63,20 @@ pub(crate) fn deny() -> Step {
     Step::command("deny", "cargo deny check bans licenses sources", 5 * MINUTES)
 }
 
+/// The engine with ten thousand connections for a while: two processes, so that each may have
+/// enough files open.
+pub(crate) fn soak() -> Step {
+    Step::new("soak", |desk| {
+        let test = "cargo test -p tidewire-engine --all-features --test soak";
+        desk.line(&format!("{test} memory -- --ignored --nocapture"), 10 * MINUTES)?;
+        let told = desk.tail(usize::MAX);
+        let told = told.into_iter().filter(|line| {
+            line.ends_with(" bytes for each connection") || line.ends_with(" deeds")
+        });
+        Ok(told.collect::<Vec<_>>().join(", "))
+    })
+}
+
 /// The protocol core's tests under Miri.
 pub(crate) fn miri() -> Step {
     Step::new("miri", |desk| interpret(desk, &[]))

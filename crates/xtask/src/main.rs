@@ -36,12 +36,15 @@ enum Task {
     Test,
     /// Installs what the other tasks need: Debian packages, PyPI and npm packages, cargo tools.
     Setup,
-    /// Autobahn against the echo examples: sections 1-10 in both roles, over TCP and TLS, and 12-13.
+    /// Autobahn against the echo examples: sections 1-10 in both roles and on the engine, over TCP and
+    /// TLS, and 12-13.
     Conformance {
-        /// All 517 cases in both roles, over TCP and TLS; writes conformance/SUMMARY.md.
+        /// All 517 cases in both roles and on the engine, over TCP and TLS; writes conformance/SUMMARY.md.
         #[arg(long)]
         all: bool,
     },
+    /// Ten thousand connections that come and go on the engine, and its memory afterwards.
+    Soak,
     /// Clients, servers and a browser that nobody here wrote.
     Interop,
     /// The protocol core on a bare-metal target, the library on Windows and macOS.
@@ -81,7 +84,7 @@ fn stages(task: Task, workspace: &Workspace) -> Result<Vec<Stage>, String> {
             // the machine for itself: some of its cases measure time.
             return Ok(vec![
                 vec![compiling, waiting],
-                vec![joined([conformance::ci(), interop::steps()])],
+                vec![joined([vec![cargo::soak()], conformance::ci(), interop::steps()])],
             ]);
         }
         Task::Setup => setup::steps(),
@@ -99,6 +102,7 @@ fn stages(task: Task, workspace: &Workspace) -> Result<Vec<Stage>, String> {
             ],
             interop::steps(),
         ]),
+        Task::Soak => vec![cargo::soak()],
         Task::Portability => cargo::portability(),
         Task::Miri => joined([vec![setup::nightly(), cargo::miri()], cargo::miri_elsewhere()]),
         Task::Fuzz { seconds, targets } => return fuzz::stages(workspace, &targets, seconds),
