@@ -91,6 +91,8 @@ impl<T> Mailbox<T> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
     use super::*;
 
     #[test]
@@ -106,6 +108,43 @@ mod tests {
         assert_eq!(mail, ['a', 'b']);
         assert!(mailbox.put('d').is_ok());
         assert_eq!(rustix::io::read(mailbox.event(), &mut counter), Ok(8));
+    }
+
+    /// X7: no wake-up is lost, however the threads meet; a lost one would be waited for in vain.
+    #[test]
+    fn x7_nobody_is_left_asleep() {
+        const COUNT: usize = 20_000;
+        let mailbox = Mailbox::new(64).unwrap();
+        let mut taken = [0; 4];
+        std::thread::scope(|scope| {
+            for sender in 0..taken.len() {
+                let mailbox = &mailbox;
+                scope.spawn(move || {
+                    for number in 0..COUNT {
+                        let mut mail = (sender, number);
+                        while let Err(Full(back)) = mailbox.put(mail) {
+                            mail = back;
+                            std::thread::yield_now();
+                        }
+                    }
+                });
+            }
+            let mut mail = VecDeque::new();
+            while taken.iter().sum::<usize>() < taken.len() * COUNT {
+                let mut asked = [PollFd::new(&mailbox.event, PollFlags::IN)];
+                let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
+                assert_eq!(
+                    poll(&mut asked, Some(&patience)),
+                    Ok(1),
+                    "asleep, with mail: {taken:?}"
+                );
+                mailbox.take(&mut mail);
+                for (sender, number) in mail.drain(..) {
+                    assert_eq!(number, taken[sender], "in the order of each sender");
+                    taken[sender] += 1;
+                }
+            }
+        });
     }
 
     #[test]
