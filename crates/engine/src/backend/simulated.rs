@@ -9,6 +9,7 @@ mod random;
 #[cfg(feature = "ring")]
 mod tls;
 mod turns;
+mod wire;
 mod worlds;
 
 use std::{

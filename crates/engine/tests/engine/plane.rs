@@ -8,7 +8,7 @@ use tidewire_engine::{
 };
 
 use crate::{
-    client::{Client, Heard, frame},
+    client::{Heard, frame},
     server::{Server, Tester, Told, ignore},
 };
 
@@ -281,6 +281,8 @@ fn compressed_once_for_many(io: Io) {
         Door,
         proto::{DeflateConfig, handshake::Accept},
     };
+
+    use crate::client::Client;
 
     let door = Door::deciding(|_| Ok((Accept::new(), ""))).deflate(DeflateConfig::default());
     let server = Server::behind(io, door, |_| {}, ignore);

@@ -7,7 +7,7 @@ use tidewire_proto::{
     Role, Transport,
 };
 
-use super::{World, move_front, random::Random};
+use super::{World, move_front, random::Random, wire::Wire};
 
 /// What a client asks first; its key is that of RFC 6455 §1.3.
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
@@ -25,6 +25,7 @@ pub(super) struct Peer {
     number: usize,
     cx: Context,
     proto: Connection,
+    wire: Wire,
     /// What was read and not understood yet.
     unread: Vec<u8>,
     /// The request, as far as it is not sent.
@@ -63,7 +64,13 @@ impl MaskSource for Masks {
 
 impl Peer {
     /// A client that begins with an opening handshake, unless it is behind one already.
-    pub(super) fn new(number: usize, socket: usize, opens: bool, random: &mut Random) -> Self {
+    pub(super) fn new(
+        number: usize,
+        socket: usize,
+        opens: bool,
+        wire: Wire,
+        random: &mut Random,
+    ) -> Self {
         let mut config = Config::default();
         config.timeouts.ping_after = None;
         config.timeouts.write_stall = None;
@@ -74,6 +81,7 @@ impl Peer {
             number,
             proto: Connection::new(Role::Client, Arc::new(config), cx.now),
             cx,
+            wire,
             unread: Vec::new(),
             request: if opens { REQUEST } else { b"" },
             awaits_response: opens,
@@ -140,6 +148,7 @@ impl Peer {
     fn misbehave(&mut self, world: &mut World, random: &mut Random) {
         let may_send = self.proto.outbox().is_empty()
             && self.request.is_empty()
+            && self.wire.waiting.is_empty()
             && self.proto.outcome().is_none()
             && !world.sockets[self.socket].inbound_ended;
         match random.below(500) {
@@ -162,9 +171,8 @@ impl Peer {
                 let (opcode, masking_key) = (OpCode::Text, Some([0; 4]));
                 let len = 100_001;
                 let header = FrameHeader { fin: true, rsv: 0, opcode, masking_key, len };
-                let inbound = &mut world.sockets[self.socket].inbound;
-                inbound.extend(&header.encode()[..]);
-                inbound.extend(&text);
+                self.wire.send(&header.encode()[..]);
+                self.wire.send(&text);
             }
             3..20 => self.rests = random.below(60),
             _ => {}
@@ -183,9 +191,10 @@ impl Peer {
         let socket = &mut world.sockets[self.socket];
         let available = socket.outbound.len();
         let len = if calm || random.one_in(3) { available } else { random.below(available + 1) };
+        let mut bytes = vec![0; len];
+        move_front(&mut socket.outbound, &mut bytes);
         let start = self.unread.len();
-        self.unread.resize(start + len, 0);
-        move_front(&mut socket.outbound, &mut self.unread[start..]);
+        self.unread.append(&mut self.wire.receive(bytes));
         let over = socket.outbound.is_empty() && (socket.outbound_ended || socket.closed);
         if self.awaits_response {
             let Some(end) = self.unread.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
@@ -219,9 +228,6 @@ impl Peer {
 
     fn write(&mut self, world: &mut World, random: &mut Random, calm: bool) {
         let socket = &mut world.sockets[self.socket];
-        if self.broke_a_rule {
-            return; // what would follow is in the middle of a frame
-        }
         if socket.inbound_ended || socket.closed {
             return;
         }
@@ -229,21 +235,27 @@ impl Peer {
             if calm || random.one_in(3) { len } else { random.below(len + 1) }
         };
         let (now, later) = self.request.split_at(part(self.request.len(), random));
-        socket.inbound.extend(now);
+        self.wire.send(now);
         self.request = later;
-        if !later.is_empty() {
-            return;
+        let room = INBOUND_LEN_MAX.saturating_sub(socket.inbound.len() + self.wire.waiting.len());
+        // What would follow a broken rule is in the middle of a frame.
+        if later.is_empty() && !self.broke_a_rule {
+            let mut left = part(self.proto.outbox().len(), random).min(room);
+            let written = left;
+            for chunk in self.proto.outbox().chunks() {
+                let len = chunk.len().min(left);
+                self.wire.send(&chunk[..len]);
+                left -= len;
+            }
+            self.proto.advance(&mut self.cx, written);
         }
-        let room = INBOUND_LEN_MAX.saturating_sub(socket.inbound.len());
-        let mut left = part(self.proto.outbox().len(), random).min(room);
-        let written = left;
-        for chunk in self.proto.outbox().chunks() {
-            let len = chunk.len().min(left);
-            socket.inbound.extend(&chunk[..len]);
-            left -= len;
-        }
-        self.proto.advance(&mut self.cx, written);
-        if self.proto.outbox().is_empty() && self.proto.transport() != Transport::Open {
+        let len = part(self.wire.waiting.len(), random);
+        socket.inbound.extend(self.wire.waiting.drain(..len));
+        if self.proto.outbox().is_empty()
+            && self.wire.waiting.is_empty()
+            && self.proto.transport() != Transport::Open
+            && !self.broke_a_rule
+        {
             socket.inbound_ended = true;
         }
     }

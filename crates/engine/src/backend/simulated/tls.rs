@@ -18,6 +18,16 @@ use super::{
 
 /// Both ends, with the handshake still to come.
 fn pair() -> (ClientConnection, ServerConnection) {
+    let (client, server) = configs();
+    (self::client(Arc::new(client)), ServerConnection::new(Arc::new(server)).unwrap())
+}
+
+pub(super) fn client(config: Arc<ClientConfig>) -> ClientConnection {
+    ClientConnection::new(config, ServerName::try_from("localhost").unwrap()).unwrap()
+}
+
+/// A server, and a client that trusts it.
+pub(super) fn configs() -> (ClientConfig, ServerConfig) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let provider = Arc::new(default_provider());
@@ -34,11 +44,7 @@ fn pair() -> (ClientConnection, ServerConnection) {
         .with_no_client_auth()
         .with_single_cert(vec![cert.der().clone()], signing_key.into())
         .unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    (
-        ClientConnection::new(Arc::new(client), name).unwrap(),
-        ServerConnection::new(Arc::new(server)).unwrap(),
-    )
+    (client, server)
 }
 
 fn ciphertext(client: &mut ClientConnection, plaintext: &[u8]) -> Vec<u8> {

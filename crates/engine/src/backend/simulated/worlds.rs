@@ -12,6 +12,7 @@ use super::{
     Simulated, Weather, World,
     peer::{Peer, message},
     random::Random,
+    wire::Wire,
 };
 use crate::{
     Adopted, Brim, ConnectionId, Door, Handler, Message, Plane, Remote, Settings,
@@ -30,6 +31,21 @@ fn whatever_the_kernel_does() {
     for seed in 0..number("TIDEWIRE_WORLDS").unwrap_or(1000) {
         let _named = Named(seed);
         Play::new(seed).run();
+    }
+}
+
+/// The same over TLS. It draws randomness of its own, and lengths differ by a few bytes: a seed may
+/// not always show the same again.
+#[cfg(feature = "ring")]
+#[test]
+fn whatever_the_kernel_does_to_tls() {
+    let (client, server) = super::tls::configs();
+    let (client, server) = (Arc::new(client), Arc::new(server));
+    for seed in 0..150 {
+        let _named = Named(seed);
+        let mut play = Play::new(seed);
+        play.tls = Some((Arc::clone(&client), Arc::clone(&server)));
+        play.run();
     }
 }
 
@@ -291,6 +307,9 @@ struct Play {
     remote: Remote<Recorder>,
     /// Time moves so fast that deadlines pass.
     leaps: bool,
+    /// What half of the connections speak TLS with.
+    #[cfg(feature = "ring")]
+    tls: Option<(Arc<rustls::ClientConfig>, Arc<rustls::ServerConfig>)>,
 }
 
 impl Play {
@@ -323,7 +342,18 @@ impl Play {
         let mut epoll = Epoll::new(Simulated(Rc::clone(&world)));
         let mut event_loop = EventLoop::new(plane, recorder);
         event_loop.begin(&mut epoll).unwrap();
-        Self { random, world, peers: Vec::new(), journal, event_loop, epoll, remote, leaps }
+        Self {
+            random,
+            world,
+            peers: Vec::new(),
+            journal,
+            event_loop,
+            epoll,
+            remote,
+            leaps,
+            #[cfg(feature = "ring")]
+            tls: None,
+        }
     }
 
     fn run(mut self) {
@@ -366,9 +396,10 @@ impl Play {
         let room = 1 + self.random.below(room_max);
         let (socket, fd) = self.world.borrow_mut().socket(room);
         let opens = self.random.one_in(2);
-        let mut peer = Peer::new(number, socket, opens, &mut self.random);
+        let door = Door::deciding(move |_| Ok((Accept::new(), number)));
+        let (opens, door, wire) = self.dress(opens, door);
+        let mut peer = Peer::new(number, socket, opens, wire, &mut self.random);
         let mail = if opens {
-            let door = Door::deciding(move |_| Ok((Accept::new(), number)));
             Mail::Accepted { socket: fd, door: Arc::new(door) }
         } else {
             // What whoever accepted it has read already.
@@ -378,6 +409,24 @@ impl Play {
         };
         assert!(self.remote.hand_over(0, mail).is_ok());
         self.peers.push(peer);
+    }
+
+    /// With TLS or without.
+    #[cfg(feature = "ring")]
+    fn dress(&mut self, opens: bool, door: Door<usize>) -> (bool, Door<usize>, Wire) {
+        match &self.tls {
+            Some((client, server)) if self.random.one_in(2) => {
+                let wire = Wire::tls(super::tls::client(Arc::clone(client)));
+                (true, door.tls(Arc::clone(server)), wire)
+            }
+            _ => (opens, door, Wire::default()),
+        }
+    }
+
+    #[cfg(not(feature = "ring"))]
+    #[expect(clippy::unused_self, reason = "the twin of the other one")]
+    fn dress(&self, opens: bool, door: Door<usize>) -> (bool, Door<usize>, Wire) {
+        (opens, door, Wire::default())
     }
 
     /// Whether everybody has all there is.
