@@ -98,6 +98,12 @@ impl Peer {
         }
     }
 
+    #[cfg(feature = "deflate")]
+    pub(super) fn with_deflate(mut self, params: Option<tidewire_proto::DeflateParams>) -> Self {
+        self.proto = self.proto.with_deflate(params);
+        self
+    }
+
     /// Does a little of everything. `calm`: no mischief, and all there is.
     pub(super) fn step(&mut self, world: &mut World, calm: bool) {
         let mut random = Random::new(world.random.next());
@@ -198,6 +204,7 @@ impl Peer {
         let over = socket.outbound.is_empty() && (socket.outbound_ended || socket.closed);
         if self.awaits_response {
             let Some(end) = self.unread.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+                self.ended = over; // it was too slow to ask
                 return;
             };
             assert!(self.unread.starts_with(b"HTTP/1.1 101 "), "it is let in");
@@ -287,6 +294,14 @@ impl Frames {
             }
         }
     }
+}
+
+/// Who says what may be dropped.
+pub(super) const OFFERS: usize = 248;
+
+/// Whether this is from [`OFFERS`].
+pub(super) fn is_offered(message: &[u8]) -> bool {
+    message.first().is_some_and(|first| usize::from(*first) == OFFERS)
 }
 
 /// A message that no other is like: who says it, and which of its own it is.

@@ -10,7 +10,7 @@ use tidewire_proto::{
 
 use super::{
     Simulated, Weather, World,
-    peer::{Peer, message},
+    peer::{OFFERS, Peer, is_offered, message},
     random::Random,
     wire::Wire,
 };
@@ -71,6 +71,8 @@ struct Entry {
     heard: Vec<Vec<u8>>,
     /// What was sent to it and accepted.
     expected: Vec<Vec<u8>>,
+    /// What was offered to it, some of which may be dropped.
+    offered: Vec<Vec<u8>>,
 }
 
 impl Entry {
@@ -193,7 +195,8 @@ impl Recorder {
                     self.send(plane, id);
                 }
             }
-            20..24 => self.queue_many(plane),
+            20..22 => self.queue_many(plane),
+            22..24 => self.offer(plane, id),
             24..27 => {
                 plane.pause_reading(id);
                 self.journal.borrow_mut().paused.push(id);
@@ -253,6 +256,23 @@ impl Recorder {
         }
     }
 
+    fn offer(&mut self, plane: &mut Plane<Self>, id: ConnectionId) {
+        for _ in 0..self.random.below(30) {
+            let message = {
+                let journal = &mut *self.journal.borrow_mut();
+                journal.said += 1;
+                [message(OFFERS, journal.said, &mut self.random), vec![0]].concat()
+            };
+            if is_offered(&message)
+                && plane.offer(id, &Prepared::new(Outgoing::binary(&message)).compressed()).is_ok()
+            {
+                let journal = &mut *self.journal.borrow_mut();
+                let number = journal.numbers[&id];
+                journal.entries[number].offered.push(message);
+            }
+        }
+    }
+
     fn publish(&mut self, plane: &mut Plane<Self>) {
         let mut receivers = self.open(plane);
         let journal = self.journal.borrow();
@@ -288,7 +308,7 @@ impl Recorder {
             return;
         }
         let message = self.next_message();
-        queue(plane, &Prepared::new(Outgoing::binary(&message)));
+        queue(plane, &Prepared::new(Outgoing::binary(&message)).compressed());
         for &id in receivers {
             let accepted = plane.ready_state(id) == Some(ReadyState::Open);
             self.sent(id, message.clone(), accepted);
@@ -399,16 +419,35 @@ impl Play {
         let door = Door::deciding(move |_| Ok((Accept::new(), number)));
         let (opens, door, wire) = self.dress(opens, door);
         let mut peer = Peer::new(number, socket, opens, wire, &mut self.random);
+        #[cfg(feature = "deflate")]
+        let params = self.compression().filter(|_| !opens);
+        #[cfg(feature = "deflate")]
+        {
+            peer = peer.with_deflate(params);
+        }
         let mail = if opens {
             Mail::Accepted { socket: fd, door: Arc::new(door) }
         } else {
             // What whoever accepted it has read already.
             peer.step(&mut self.world.borrow_mut(), false);
             let unread = self.world.borrow_mut().sockets[socket].inbound.drain(..).collect();
-            Mail::Adopt(Box::new(Adopted::new(fd, unread, number)))
+            let adopted = Adopted::new(fd, unread, number);
+            #[cfg(feature = "deflate")]
+            let adopted = adopted.deflate(params);
+            Mail::Adopt(Box::new(adopted))
         };
         assert!(self.remote.hand_over(0, mail).is_ok());
         self.peers.push(peer);
+    }
+
+    /// With context takeover, without, or none at all.
+    #[cfg(feature = "deflate")]
+    fn compression(&mut self) -> Option<tidewire_proto::DeflateParams> {
+        let mut config = tidewire_proto::DeflateConfig::balanced();
+        config.threshold = u16::try_from(self.random.below(200)).unwrap_or(0);
+        config.server_no_context_takeover = self.random.one_in(2);
+        let wanted = self.random.one_in(2);
+        wanted.then(|| config.negotiate(&config.offers()).unwrap().0)
     }
 
     /// With TLS or without.
@@ -447,7 +486,7 @@ impl Play {
                 continue;
             }
             assert!(entry.is_known(), "peer {number} still waits for what has ended");
-            assert_eq!(lens(&peer.heard), lens(&entry.expected), "what peer {number} has heard");
+            assert_eq!(lens(&sure(peer)), lens(&entry.expected), "what peer {number} has heard");
             assert_eq!(lens(&entry.heard), lens(&peer.sent), "what peer {number} has said");
             assert!(is_complete(peer, entry), "peer {number}");
         }
@@ -490,7 +529,10 @@ impl Play {
         {
             assert!(!entry.is_known(), "peer {number} was never told as closed");
             let outcome = entry.outcome.clone().unwrap_or_default();
-            assert!(entry.expected.starts_with(&peer.heard), "what peer {number} has heard");
+            assert!(entry.expected.starts_with(&sure(peer)), "what peer {number} has heard");
+            let mut offered = entry.offered.iter();
+            let mut heard = peer.heard.iter().filter(|message| is_offered(message));
+            assert!(heard.all(|heard| offered.any(|offered| offered == heard)), "{number}");
             assert!(peer.sent.starts_with(&entry.heard), "what peer {number} has said");
             assert!(self.leaps || !peer.cut, "peer {number}: a frame is cut off");
             assert!(
@@ -501,7 +543,7 @@ impl Play {
                 continue;
             }
             if peer.was_told() || (peer.half_closed && !self.leaps) {
-                assert_eq!(lens(&peer.heard), lens(&entry.expected), "before its Close: {number}");
+                assert_eq!(lens(&sure(peer)), lens(&entry.expected), "before its Close: {number}");
             }
             if outcome.received.is_some() && !entry.panicked {
                 assert_eq!(lens(&entry.heard), lens(&peer.sent), "before the Close of {number}");
@@ -517,7 +559,12 @@ impl Play {
 }
 
 fn is_complete(peer: &Peer, entry: &Entry) -> bool {
-    peer.heard == entry.expected && peer.sent == entry.heard
+    sure(peer) == entry.expected && peer.sent == entry.heard
+}
+
+/// What a peer has heard of what must not be dropped.
+fn sure(peer: &Peer) -> Vec<Vec<u8>> {
+    peer.heard.iter().filter(|message| !is_offered(message)).cloned().collect()
 }
 
 /// Enough to see what is wrong.
