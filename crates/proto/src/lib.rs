@@ -111,7 +111,7 @@ pub use header::{EncodedHeader, FrameHeader};
 pub use limits::{Limits, Timeouts};
 pub use message::{Outgoing, Payload, Text};
 pub use opcode::{Kind, OpCode, Role};
-pub use outbox::{Chunks, Outbox};
+pub use outbox::{Chunks, Front, Outbox};
 pub use prepared::Prepared;
 pub use receiving::{Event, Fragment};
 pub use time::Timestamp;

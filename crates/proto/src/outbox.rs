@@ -4,6 +4,8 @@
 //! live here, once for every driver. An empty outbox owns nothing; its memory comes from the
 //! thread's pools and goes back when it has drained.
 
+mod front;
+
 use alloc::{
     boxed::Box,
     collections::{VecDeque, vec_deque},
@@ -22,6 +24,8 @@ use crate::{
     opcode::{OpCode, Role},
     time::Timestamp,
 };
+
+pub use front::Front;
 
 /// Frames on their way to the network, in order.
 ///
@@ -96,6 +100,8 @@ struct Piece {
 enum Chunk {
     Owned(MessageBuf),
     Shared(Bytes),
+    /// So many bytes that are in the hands of whoever writes them.
+    Taken(usize),
 }
 
 /// What may stand behind a piece.
@@ -180,9 +186,12 @@ impl Queue {
     }
 
     /// Where control frames may overtake: after the first piece that ends a frame and reaches
-    /// `behind`, a value of `sent`, and after those that overtook before.
+    /// `behind`, a value of `sent`, after those that are being written, and after those that
+    /// overtook before.
     fn overtaking_place(&self, behind: u64) -> usize {
         let mut end = self.sent - self.front_sent as u64;
+        let taken = self.pieces.iter().take_while(|piece| piece.is_taken());
+        let behind = behind.max(end + taken.map(|piece| piece.len() as u64).sum::<u64>());
         let mut pieces = self.pieces.iter();
         let ends = pieces.position(|piece| {
             end += piece.len() as u64;
@@ -209,6 +218,10 @@ impl<'a> Iterator for Chunks<'a> {
         let bytes: &[u8] = match &piece.chunk {
             Chunk::Owned(buf) => buf,
             Chunk::Shared(bytes) => bytes,
+            Chunk::Taken(_) => {
+                self.pieces = None;
+                return None;
+            }
         };
         Some(&bytes[mem::take(&mut self.skip)..])
     }
@@ -490,7 +503,12 @@ impl Piece {
         match &self.chunk {
             Chunk::Owned(buf) => buf.len(),
             Chunk::Shared(bytes) => bytes.len(),
+            Chunk::Taken(len) => *len,
         }
+    }
+
+    const fn is_taken(&self) -> bool {
+        matches!(self.chunk, Chunk::Taken(_))
     }
 
     fn recycle(self, cx: &mut Context) {
