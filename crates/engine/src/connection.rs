@@ -54,6 +54,8 @@ pub(crate) struct Flags {
     pub(crate) dirty: bool,
     /// The socket is full.
     pub(crate) blocked: bool,
+    /// The backend writes, or is about to, what may not stand in any queue here.
+    pub(crate) sending: bool,
     /// The handler does not want to hear it for a while.
     pub(crate) paused: bool,
     /// Its queue has been above the high-water mark, and not below the low one since.

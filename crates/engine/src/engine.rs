@@ -3,7 +3,7 @@
 use std::{
     fmt, io,
     net::TcpListener,
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -13,7 +13,6 @@ use rustix::fd::OwnedFd;
 use tidewire_proto::DeflateParams;
 
 use crate::{
-    backend::epoll::{Epoll, Linux},
     event_loop::EventLoop,
     handler::Handler,
     mail::Mail,
@@ -77,7 +76,8 @@ impl<H: Handler> Engine<H> {
     /// Starts the threads. `handler` makes the handler of each, on that thread, from its number.
     ///
     /// # Errors
-    /// If the operating system refuses a thread or a file descriptor.
+    /// If the operating system refuses a thread, a file descriptor, or
+    /// `io_uring`, where that was asked for.
     pub fn start(
         settings: Settings,
         handler: impl Fn(usize) -> H + Send + Sync + 'static,
@@ -85,22 +85,24 @@ impl<H: Handler> Engine<H> {
         let thread_count = settings.thread_count.clamp(1, usize::from(u16::MAX));
         let remote = Remote::new(thread_count, settings.mail_count_max)?;
         let (settings, handler) = (Arc::new(settings), Arc::new(handler));
-        let origin = Instant::now();
+        let (chosen, origin) = (settings.io.choose()?, Instant::now());
         let mut engine = Self { remote, threads: Vec::new() };
         for number in 0..thread_count {
-            let kernel = Linux::new(origin)?;
             let (settings, remote) = (Arc::clone(&settings), engine.remote.clone());
             let handler = Arc::clone(&handler);
+            let (tell, begun) = mpsc::sync_channel(1);
             let run = move || {
                 let watch = Watch { remote: remote.clone(), thread: number, in_order: false };
                 // It was clamped.
                 let thread = u16::try_from(number).unwrap_or_default();
                 let plane = Plane::new(thread, settings, remote);
-                let result = EventLoop::new(plane, handler(number)).run(&mut Epoll::new(kernel));
-                watch.ended(result)
+                let event_loop = || EventLoop::new(plane, handler(number));
+                // If it is told, and if it is not, nobody waits any more.
+                watch.ended(chosen.run(origin, |begun| drop(tell.send(begun)), event_loop))
             };
             let thread = std::thread::Builder::new().name(format!("tidewire-{number}"));
             engine.threads.push(thread.spawn(run)?);
+            begun.recv().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))?;
         }
         Ok(engine)
     }

@@ -173,6 +173,17 @@ impl<H: Handler> EventLoop<H> {
         next.map(|at| at.saturating_since(now))
     }
 
+    /// A file descriptor that is not a connection, while it is watched.
+    pub(crate) fn watched(&self, watched: Watched) -> Option<BorrowedFd<'_>> {
+        match watched {
+            Watched::Mailbox => Some(self.plane.remote().mailbox(self.plane.thread()).event()),
+            Watched::Listener(number) => {
+                let listener = self.listeners.get(number as usize)?;
+                listener.watched.then(|| listener.socket.as_fd())
+            }
+        }
+    }
+
     pub(crate) fn is_done(&self) -> bool {
         self.stopping.as_ref().is_some_and(|stopping| {
             self.plane.conns.is_empty() || stopping.is_over(self.plane.cx.now)
@@ -250,7 +261,10 @@ impl<H: Handler> EventLoop<H> {
     /// Where a large message is under way: its socket, and the memory to read into.
     pub(crate) fn read_target(&mut self, index: u32) -> Option<(BorrowedFd<'_>, &mut [u8])> {
         let conn = self.plane.conns.get_mut(index)?;
-        let Conn { stage: Stage::Open(proto), tls: None, socket, .. } = conn else { return None };
+        // Behind what is kept, nothing can be read into the message.
+        let Conn { stage: Stage::Open(proto), tls: None, kept: None, socket, .. } = conn else {
+            return None;
+        };
         Some((OwnedFd::as_fd(socket), proto.read_target(&mut self.plane.cx)?))
     }
 
@@ -479,8 +493,7 @@ impl<H: Handler> EventLoop<H> {
             if !listener.watched {
                 return;
             }
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            let socket = match rustix::net::accept_with(&listener.socket, flags) {
+            let socket = match rustix::net::accept_with(&listener.socket, SocketFlags::CLOEXEC) {
                 Ok(socket) => socket,
                 Err(Errno::AGAIN) => return,
                 // Gone before we looked.
@@ -567,7 +580,7 @@ impl<H: Handler> EventLoop<H> {
             tracing::warn!("a connection is turned away: the thread has as many as it may");
             return None;
         };
-        if let Err(error) = backend.add(&mut self.plane, index) {
+        if let Err(error) = backend.add(self, index) {
             tracing::error!("a connection cannot be watched: {error}");
             self.plane.remove(index);
             return None;
@@ -747,7 +760,8 @@ impl<H: Handler> EventLoop<H> {
             Stage::Refused(refusal) => (refusal.unsent.is_empty(), Transport::EndSending),
             Stage::Open(proto) => (proto.outbox().is_empty(), proto.transport()),
         };
-        let drained = drained && conn.tls.as_ref().is_none_or(|tls| !tls.wants_write());
+        let tls_wants = conn.tls.as_ref().is_some_and(|tls| tls.wants_write());
+        let drained = drained && !tls_wants && !conn.flags.sending;
         if conn.flags.half_closed && drained {
             if conn.tls.as_mut().is_some_and(|tls| tls.end_sending()) {
                 return self.plane.mark(index); // that has to be written first
@@ -774,7 +788,7 @@ impl<H: Handler> EventLoop<H> {
         {
             self.hear(index, &mut kept.bytes);
         }
-        if let Err(error) = backend.update(&mut self.plane, index) {
+        if let Err(error) = backend.update(self, index) {
             self.broken(index, &error);
         }
     }
@@ -798,8 +812,8 @@ impl<H: Handler> EventLoop<H> {
 
     fn remove<B: Backend>(&mut self, backend: &mut B, index: u32) {
         let Some(id) = self.plane.id(index) else { return };
-        backend.remove(&mut self.plane, index);
         let Some(conn) = self.plane.remove(index) else { return };
+        backend.close(id, conn.socket);
         self.plane.remote().load(self.plane.thread(), -1);
         if !conn.flags.known {
             return;

@@ -315,6 +315,9 @@ impl<H: Handler> Plane<H> {
         else {
             return false;
         };
+        if conn.flags.sending {
+            return false;
+        }
         let Some(header) = proto.share_header(message) else { return false };
         let bytes = [IoSlice::new(&header), IoSlice::new(payload)];
         // Whatever goes wrong here goes wrong again when the rest is written, and is told then.

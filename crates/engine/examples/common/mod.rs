@@ -22,8 +22,8 @@ impl Options {
     pub(crate) fn from_args(name: &str) -> Result<Self, Box<dyn Error>> {
         let usage = || {
             format!(
-                "usage: {name} ADDRESS [--io epoll|auto] [--threads N] [--deflate] [--tls CERT KEY], \
-                 e.g. {name} 127.0.0.1:9002"
+                "usage: {name} ADDRESS [--io epoll|uring|auto] [--threads N] [--deflate] [--tls CERT \
+                 KEY], e.g. {name} 127.0.0.1:9002"
             )
         };
         let threads = Settings::default().thread_count;

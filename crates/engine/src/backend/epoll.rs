@@ -13,15 +13,19 @@ use rustix::{
     },
     fd::{AsFd as _, BorrowedFd, OwnedFd},
     io::Errno,
-    net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown},
+    net::{RecvFlags, SendFlags, Shutdown},
 };
 use tidewire_proto::Timestamp;
 
-use super::{Backend, Turn, Watched};
+use super::{
+    Backend, Sockets, Turn, Watched,
+    reading::{BUFFER_LEN, CORKED_LEN_MAX, read},
+};
 use crate::{
     connection::Stage,
     event_loop::EventLoop,
     handler::Handler,
+    id::ConnectionId,
     plane::{Plane, Write},
 };
 
@@ -124,17 +128,6 @@ impl Kernel for Linux {
     }
 }
 
-/// Sockets that do not block.
-#[derive(Debug)]
-struct Sockets;
-
-impl Write for Sockets {
-    fn write(&mut self, fd: BorrowedFd<'_>, bytes: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
-        let mut nothing = SendAncillaryBuffer::default();
-        rustix::net::sendmsg(fd, bytes, &mut nothing, SendFlags::NOSIGNAL)
-    }
-}
-
 pub(crate) struct Epoll<K> {
     kernel: K,
     events: Vec<epoll::Event>,
@@ -142,20 +135,9 @@ pub(crate) struct Epoll<K> {
     buffer: Vec<u8>,
 }
 
-/// What is smaller arrives in the thread's buffer; of what is larger, the first part does and is
-/// copied once. So it holds a message of 64 KiB with its header, and not much more.
-const BUFFER_LEN: usize = (64 << 10) + 64;
-
 /// Connections in one turn. More would let the answers of the first ones leave the cache before they
 /// leave the machine.
 const EVENT_COUNT_MAX: usize = 256;
-
-/// With so much queued a connection does not wait for the end of the turn: by then the bytes would
-/// have left the cache.
-const CORKED_LEN_MAX: usize = 4 << 10;
-
-/// Of a large message so much is read at once; then others have their turn.
-const READ_AT_ONCE_LEN_MAX: usize = 4 << 20;
 
 /// Pieces in one vectored write.
 const SLICES_MAX: usize = 32;
@@ -169,37 +151,6 @@ impl<K: Kernel> Epoll<K> {
     pub(crate) fn new(kernel: K) -> Self {
         let events = Vec::with_capacity(EVENT_COUNT_MAX);
         Self { kernel, events, buffer: vec![0; BUFFER_LEN] }
-    }
-
-    /// Reads once; or, while a large message is under way, as long as there is something: to go on
-    /// with it now, while it is in the core's cache, is cheaper than to take turns.
-    fn read<H: Handler>(&mut self, event_loop: &mut EventLoop<H>, index: u32) {
-        let mut read_len = 0;
-        while let Some((fd, target)) = event_loop.read_target(index) {
-            if read_len >= READ_AT_ONCE_LEN_MAX {
-                return; // level-triggered: it comes again after the others
-            }
-            let offered = target.len();
-            match self.kernel.recv(fd, target) {
-                Ok(0) => return event_loop.eof(index),
-                Ok(len) => {
-                    read_len += len;
-                    event_loop.filled(index, len);
-                    if len < offered {
-                        return;
-                    }
-                }
-                Err(Errno::AGAIN | Errno::INTR) => return,
-                Err(error) => return event_loop.broken(index, &error.into()),
-            }
-        }
-        let Some(conn) = event_loop.plane.conns.get(index) else { return };
-        match self.kernel.recv(conn.socket.as_fd(), &mut self.buffer) {
-            Ok(0) => event_loop.eof(index),
-            Ok(len) => event_loop.received(index, &mut self.buffer[..len]),
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(error) => event_loop.broken(index, &error.into()),
-        }
     }
 
     /// Writes the frames that many connections share, without queueing them first.
@@ -346,20 +297,18 @@ impl<K: Kernel> Backend for Epoll<K> {
         Some(self.kernel.writer())
     }
 
-    fn add<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) -> io::Result<()> {
-        let Some(conn) = plane.conns.get_mut(index) else { return Ok(()) };
+    fn add<H: Handler>(&mut self, event_loop: &mut EventLoop<H>, index: u32) -> io::Result<()> {
+        let Some(conn) = event_loop.plane.conns.get_mut(index) else { return Ok(()) };
         rustix::io::ioctl_fionbio(&conn.socket, true)?;
         conn.flags.awaits_read = true;
         Ok(self.kernel.add(conn.socket.as_fd(), index.into(), EventFlags::IN)?)
     }
 
-    fn remove<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) {
-        // Closing the socket takes it out of the set only where nobody has a copy of it: the program
-        // that handed it over may have kept one, and so has every child that it is forking just now.
-        if let Some(conn) = plane.conns.get(index) {
-            // It fails where it was never added.
-            let _ = self.kernel.delete(conn.socket.as_fd());
-        }
+    fn close(&mut self, _: ConnectionId, socket: OwnedFd) {
+        // Closing it takes it out of the set only where nobody has a copy of it: the program that
+        // handed it over may have kept one, and so has every child that it is forking just now.
+        // It fails where it was never added.
+        let _ = self.kernel.delete(socket.as_fd());
     }
 
     fn watch(&mut self, fd: BorrowedFd<'_>, watched: Watched) -> io::Result<()> {
@@ -407,8 +356,8 @@ impl<K: Kernel> Backend for Epoll<K> {
         }
     }
 
-    fn update<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) -> io::Result<()> {
-        let Some(conn) = plane.conns.get_mut(index) else { return Ok(()) };
+    fn update<H: Handler>(&mut self, event_loop: &mut EventLoop<H>, index: u32) -> io::Result<()> {
+        let Some(conn) = event_loop.plane.conns.get_mut(index) else { return Ok(()) };
         let (reads, writes) = (conn.wants_read(), conn.flags.blocked);
         if (reads, writes) != (conn.flags.awaits_read, conn.flags.awaits_write) {
             let mut flags = EventFlags::empty();
@@ -439,7 +388,8 @@ impl<K: Kernel> Epoll<K> {
         let Some(conn) = event_loop.plane.conns.get(index) else { return };
         let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
         if conn.wants_read() && (gone || flags.contains(EventFlags::IN)) {
-            self.read(event_loop, index);
+            let kernel = &mut self.kernel;
+            read(event_loop, index, &mut self.buffer, |fd, buffer| kernel.recv(fd, buffer));
             if event_loop.plane.queued_at(index) >= CORKED_LEN_MAX {
                 self.flush(event_loop, index);
             }
