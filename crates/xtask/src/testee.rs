@@ -36,7 +36,7 @@ pub(crate) enum Echo {
 }
 
 /// What the engine can be built on.
-pub(crate) const ENGINES: [Echo; 1] = [Echo::Engine("epoll")];
+pub(crate) const ENGINES: [Echo; 2] = [Echo::Engine("epoll"), Echo::Engine("uring")];
 
 impl Echo {
     /// As a command.

@@ -12,6 +12,15 @@ macro_rules! on_every_io {
                 super::$test(tidewire_engine::Io::Epoll);
             })+
         }
+
+        mod uring {
+            $(#[test]
+            fn $test() {
+                if crate::server::allows_uring() {
+                    super::$test(tidewire_engine::Io::Uring);
+                }
+            })+
+        }
     };
 }
 

@@ -82,8 +82,8 @@ fn thread_is_full(io: Io) {
     for _ in 0..5 {
         assert_eq!(Client::tcp(server.address).hear(), Heard::End);
     }
-    assert_eq!(server.remote().connection_count(), 3);
-    assert_eq!(server.remote().stats()[0].turned_away_count, 5);
+    wait_until("they do not count", || server.remote().connection_count() == 3);
+    wait_until("they are counted", || server.remote().stats()[0].turned_away_count == 5);
     clients[1].round_trip("served");
     drop(clients.pop());
     wait_until("one has gone", || server.remote().connection_count() == 2);

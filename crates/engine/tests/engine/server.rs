@@ -210,3 +210,25 @@ pub fn wait_until(what: &str, so: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
+
+/// Whether this kernel has what `Io::Uring` needs.
+pub fn allows_uring() -> bool {
+    let mut settings = Settings::default();
+    (settings.io, settings.thread_count) = (Io::Uring, 1);
+    match Engine::start(settings, |_| Nobody) {
+        Ok(_) => true,
+        Err(error) => {
+            println!("NOT CHECKED: {error}");
+            false
+        }
+    }
+}
+
+struct Nobody;
+
+impl Handler for Nobody {
+    type Guest = ();
+    type Command = ();
+
+    fn message(&mut self, _: &mut Plane<Self>, _: ConnectionId, _: Message<'_>) {}
+}
