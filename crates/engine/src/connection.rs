@@ -99,7 +99,17 @@ impl<G> Conn<G> {
 
     /// Whether bytes from the peer are wanted at the moment.
     pub(crate) fn wants_read(&self) -> bool {
-        !self.flags.half_closed && (self.discards() || !self.flags.paused && !self.flags.high)
+        !self.flags.half_closed && self.wants_to_hear()
+    }
+
+    /// Whether what has been read is wanted.
+    pub(crate) fn wants_to_hear(&self) -> bool {
+        self.discards() || !self.flags.paused && !self.flags.high
+    }
+
+    /// Whether there is something that the handler did not want to hear yet.
+    pub(crate) fn has_unheard(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.unheard)
     }
 
     /// Whether what arrives is read only so that it does not turn our Close into a reset

@@ -762,7 +762,7 @@ impl<H: Handler> EventLoop<H> {
         };
         let tls_wants = conn.tls.as_ref().is_some_and(|tls| tls.wants_write());
         let drained = drained && !tls_wants && !conn.flags.sending;
-        if conn.flags.half_closed && drained {
+        if conn.flags.half_closed && drained && !conn.has_unheard() {
             if conn.tls.as_mut().is_some_and(|tls| tls.end_sending()) {
                 return self.plane.mark(index); // that has to be written first
             }
@@ -783,9 +783,12 @@ impl<H: Handler> EventLoop<H> {
         self.plane.stop_waiting(index);
         self.look_at_marks(index);
         if let Some(conn) = self.plane.conns.get_mut(index)
-            && conn.wants_read()
+            && conn.wants_to_hear()
             && let Some(mut kept) = conn.kept.take_if(|kept| kept.unheard)
         {
+            if conn.flags.half_closed {
+                self.plane.mark(index); // that was what its end waited for
+            }
             self.hear(index, &mut kept.bytes);
         }
         if let Err(error) = backend.update(self, index) {

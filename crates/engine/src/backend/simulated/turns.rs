@@ -169,3 +169,21 @@ fn frames_behind_a_pause_are_heard_after_it() {
         assert_eq!(turns.heard(), [b"pause", behind.as_bytes()]);
     }
 }
+
+/// A backend that reads ahead may learn of the end before the pause is over.
+#[test]
+fn frames_behind_a_pause_are_heard_though_the_peer_has_ended() {
+    for (behind, answers) in [("send", 10), ("nothing to do", 0)] {
+        let mut turns = Turns::new(1);
+        turns.receive(0, &[text("pause"), text(behind)].concat());
+        turns.turn();
+        turns.event_loop.eof(0);
+        turns.turn();
+        assert_eq!(turns.heard(), [b"pause"]);
+        assert!(turns.remote.tell(0, 0).is_ok());
+        turns.turn();
+        assert_eq!(turns.heard(), [b"pause", behind.as_bytes()]);
+        assert_eq!(turns.written(0).0, sent("sent").repeat(answers));
+        assert!(turns.world.borrow().sockets[0].closed);
+    }
+}
