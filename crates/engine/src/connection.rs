@@ -68,8 +68,13 @@ pub(crate) struct Flags {
     pub(crate) sending_ended: bool,
     /// The transport is gone.
     pub(crate) ended: bool,
-    /// What the backend waits for at the moment.
-    pub(crate) awaits_read: bool,
+    /// The backend has heard that there is something to read, and not read all of it yet.
+    pub(crate) readable: bool,
+    /// ... and that nothing more will follow: there is an end to be read, or an error.
+    pub(crate) hung_up: bool,
+    /// It stands in the backend's list of those that are read next.
+    pub(crate) queued: bool,
+    /// The backend hears when the socket takes more.
     pub(crate) awaits_write: bool,
     /// The handler has been told that it is open, and not yet that it is closed.
     pub(crate) known: bool,

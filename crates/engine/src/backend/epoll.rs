@@ -1,4 +1,7 @@
-//! The backend that is always there: level-triggered epoll, one receive buffer for all.
+//! The backend that is always there: edge-triggered epoll, one receive buffer for all.
+//!
+//! The kernel tells once that something has arrived, and this keeps in mind that there may be more
+//! until a read has brought less than it could have (docs/decisions/0009).
 
 use std::{
     io::{self, IoSlice},
@@ -22,7 +25,7 @@ use super::{
     reading::{BUFFER_LEN, CORKED_LEN_MAX, read},
 };
 use crate::{
-    connection::Stage,
+    connection::{Conn, Stage},
     event_loop::EventLoop,
     handler::Handler,
     id::ConnectionId,
@@ -133,11 +136,17 @@ pub(crate) struct Epoll<K> {
     events: Vec<epoll::Event>,
     /// What is read from any connection, until the handler has seen it.
     buffer: Vec<u8>,
+    /// Connections of which more can be read, without another word of the kernel's.
+    ready: Vec<u32>,
 }
 
 /// Connections in one turn. More would let the answers of the first ones leave the cache before they
 /// leave the machine.
 const EVENT_COUNT_MAX: usize = 256;
+
+/// What is always heard of a connection. RDHUP tells that an end stands behind what is read: it may
+/// have come before that was told, and then nothing is told of it again.
+const READABLE: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::ET);
 
 /// Pieces in one vectored write.
 const SLICES_MAX: usize = 32;
@@ -150,7 +159,7 @@ const LISTENER: u64 = 2 << 32;
 impl<K: Kernel> Epoll<K> {
     pub(crate) fn new(kernel: K) -> Self {
         let events = Vec::with_capacity(EVENT_COUNT_MAX);
-        Self { kernel, events, buffer: vec![0; BUFFER_LEN] }
+        Self { kernel, events, buffer: vec![0; BUFFER_LEN], ready: Vec::new() }
     }
 
     /// Writes the frames that many connections share, without queueing them first.
@@ -300,8 +309,7 @@ impl<K: Kernel> Backend for Epoll<K> {
     fn add<H: Handler>(&mut self, event_loop: &mut EventLoop<H>, index: u32) -> io::Result<()> {
         let Some(conn) = event_loop.plane.conns.get_mut(index) else { return Ok(()) };
         rustix::io::ioctl_fionbio(&conn.socket, true)?;
-        conn.flags.awaits_read = true;
-        Ok(self.kernel.add(conn.socket.as_fd(), index.into(), EventFlags::IN)?)
+        Ok(self.kernel.add(conn.socket.as_fd(), index.into(), READABLE)?)
     }
 
     fn close(&mut self, _: ConnectionId, socket: OwnedFd) {
@@ -325,6 +333,8 @@ impl<K: Kernel> Backend for Epoll<K> {
         timeout: Option<Duration>,
     ) -> io::Result<Turn> {
         self.events.clear();
+        let ready = std::mem::take(&mut self.ready);
+        let timeout = if ready.is_empty() { timeout } else { Some(Duration::ZERO) };
         match self.kernel.wait(&mut self.events, timeout) {
             Ok(()) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -339,6 +349,13 @@ impl<K: Kernel> Backend for Epoll<K> {
                 (MAILBOX, _) => turn.mail = true,
                 (LISTENER, number) => turn.listeners.push(number),
                 (_, index) => self.ready(event_loop, index, flags),
+            }
+        }
+        for index in ready {
+            if let Some(conn) = event_loop.plane.conns.get_mut(index)
+                && std::mem::take(&mut conn.flags.queued)
+            {
+                self.read(event_loop, index);
             }
         }
         Ok(turn)
@@ -358,14 +375,13 @@ impl<K: Kernel> Backend for Epoll<K> {
 
     fn update<H: Handler>(&mut self, event_loop: &mut EventLoop<H>, index: u32) -> io::Result<()> {
         let Some(conn) = event_loop.plane.conns.get_mut(index) else { return Ok(()) };
-        let (reads, writes) = (conn.wants_read(), conn.flags.blocked);
-        if (reads, writes) != (conn.flags.awaits_read, conn.flags.awaits_write) {
-            let mut flags = EventFlags::empty();
-            flags.set(EventFlags::IN, reads);
-            flags.set(EventFlags::OUT, writes);
+        if conn.flags.blocked && !conn.flags.awaits_write {
+            // For good: it is told only when a full socket takes more, and few ever are full.
+            conn.flags.awaits_write = true;
+            let flags = READABLE | EventFlags::OUT;
             self.kernel.modify(conn.socket.as_fd(), index.into(), flags)?;
-            (conn.flags.awaits_read, conn.flags.awaits_write) = (reads, writes);
         }
+        self.queue(conn, index);
         Ok(())
     }
 
@@ -381,21 +397,52 @@ impl<K: Kernel> Epoll<K> {
     /// Something can be done at a connection.
     fn ready<H: Handler>(&mut self, event_loop: &mut EventLoop<H>, index: u32, flags: EventFlags) {
         let Some(conn) = event_loop.plane.conns.get_mut(index) else { return };
-        if flags.contains(EventFlags::OUT) {
-            conn.flags.blocked = false;
+        let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
+        conn.flags.readable |= gone || flags.intersects(EventFlags::IN | EventFlags::RDHUP);
+        conn.flags.hung_up |= gone || flags.contains(EventFlags::RDHUP);
+        let reads = conn.wants_read();
+        if flags.contains(EventFlags::OUT) && std::mem::take(&mut conn.flags.blocked) {
             event_loop.plane.mark(index);
         }
-        let Some(conn) = event_loop.plane.conns.get(index) else { return };
-        let gone = flags.intersects(EventFlags::HUP | EventFlags::ERR);
-        if conn.wants_read() && (gone || flags.contains(EventFlags::IN)) {
-            let kernel = &mut self.kernel;
-            read(event_loop, index, &mut self.buffer, |fd, buffer| kernel.recv(fd, buffer));
-            if event_loop.plane.queued_at(index) >= CORKED_LEN_MAX {
-                self.flush(event_loop, index);
-            }
+        if reads {
+            self.read(event_loop, index);
         } else if gone {
             // Nobody wants to read what it has sent, and it does not take any more.
             event_loop.gone(index);
+        }
+    }
+
+    /// Reads from a connection, and keeps in mind whether there is more.
+    fn read<H: Handler>(&mut self, event_loop: &mut EventLoop<H>, index: u32) {
+        let Some(conn) = event_loop.plane.conns.get(index) else { return };
+        if !conn.flags.readable || !conn.wants_read() {
+            return;
+        }
+        let (kernel, hung_up, mut drained) = (&mut self.kernel, conn.flags.hung_up, false);
+        read(event_loop, index, &mut self.buffer, |fd, buffer| {
+            let result = kernel.recv(fd, buffer);
+            // epoll(7): who gets less than was asked for has exhausted it. But for an end.
+            drained = match result {
+                Ok(len) => len < buffer.len() && !hung_up,
+                Err(error) => error == Errno::AGAIN,
+            };
+            result
+        });
+        if event_loop.plane.queued_at(index) >= CORKED_LEN_MAX {
+            self.flush(event_loop, index);
+        }
+        let Some(conn) = event_loop.plane.conns.get_mut(index) else { return };
+        if drained {
+            (conn.flags.readable, conn.flags.hung_up) = (false, false);
+        }
+        self.queue(conn, index);
+    }
+
+    /// Has a connection read in the next turn, where there is more and it is wanted.
+    fn queue<G>(&mut self, conn: &mut Conn<G>, index: u32) {
+        if conn.flags.readable && conn.wants_read() && !conn.flags.queued {
+            conn.flags.queued = true;
+            self.ready.push(index);
         }
     }
 }

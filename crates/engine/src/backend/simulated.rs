@@ -73,8 +73,22 @@ struct Socket {
     reset: bool,
     /// The loop has closed it.
     closed: bool,
+    /// Bytes of `inbound` that the loop has read.
+    consumed: usize,
+    /// What has been told of it (epoll's `ET`).
+    told: Option<Told>,
+    /// A write found too little room, and hears when there is more.
+    starved: bool,
     /// The memory that each call wrote from.
     written_from: Vec<*const u8>,
+}
+
+/// What an edge-triggered epoll compares with: it tells what is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Told {
+    arrived: usize,
+    ended: bool,
+    reset: bool,
 }
 
 impl World {
@@ -135,7 +149,7 @@ impl World {
         for socket in &self.sockets {
             let Some((token, interest)) = socket.registered else { continue };
             let flags = socket.state() & (interest | EventFlags::HUP | EventFlags::ERR);
-            if !flags.is_empty() {
+            if !flags.is_empty() && socket.has_news() {
                 events.push((token, flags));
             } else if self.weather.rough && self.random.one_in(20) && !interest.is_empty() {
                 events.push((token, interest)); // for nothing
@@ -145,14 +159,26 @@ impl World {
             self.random.shuffle(&mut events);
             events.truncate(self.random.below(events.len() + 1));
         }
+        for socket in &mut self.sockets {
+            if let Some((token, _)) = socket.registered
+                && let Some((_, flags)) = events.iter().find(|(told, _)| *told == token)
+            {
+                socket.told = Some(socket.news());
+                socket.starved &= !flags.contains(EventFlags::OUT);
+            }
+        }
         let event = |(token, flags)| Event { flags, data: EventData::new_u64(token) };
         events.into_iter().map(event).collect()
     }
 
     fn write(&mut self, fd: BorrowedFd<'_>, slices: &[&[u8]]) -> rustix::io::Result<usize> {
-        self.whim()?;
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        let whim = self.whim();
         let socket = self.socket_mut(fd);
+        if whim.is_err() {
+            socket.starved = true;
+            whim?;
+        }
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         socket.written_from.push(slices[0].as_ptr());
         assert!(!socket.outbound_ended, "a write after the end of our half");
         if socket.reset {
@@ -160,11 +186,13 @@ impl World {
         }
         let room = socket.room.saturating_sub(socket.outbound.len());
         if room == 0 {
+            socket.starved = true;
             return Err(Errno::AGAIN);
         }
         let mut left = self.part_of(offered.min(room));
         let written = left;
         let socket = self.socket_mut(fd);
+        socket.starved |= written < offered;
         for slice in slices {
             let len = slice.len().min(left);
             socket.outbound.extend(&slice[..len]);
@@ -191,9 +219,20 @@ fn is_readable(fd: &OwnedFd) -> bool {
 }
 
 impl Socket {
+    fn news(&self) -> Told {
+        let arrived = self.consumed + self.inbound.len();
+        Told { arrived, ended: self.inbound_ended, reset: self.reset }
+    }
+
+    fn has_news(&self) -> bool {
+        let writable = self.outbound.len() < self.room || self.reset;
+        self.told != Some(self.news()) || (self.starved && writable)
+    }
+
     fn state(&self) -> EventFlags {
         let mut flags = EventFlags::empty();
         flags.set(EventFlags::IN, !self.inbound.is_empty() || self.inbound_ended || self.reset);
+        flags.set(EventFlags::RDHUP, self.inbound_ended || self.reset);
         flags.set(EventFlags::OUT, self.outbound.len() < self.room || self.reset);
         flags.set(EventFlags::HUP, self.reset || (self.inbound_ended && self.outbound_ended));
         flags.set(EventFlags::ERR, self.reset);
@@ -239,6 +278,9 @@ impl Kernel for Simulated {
         let socket = world.socket_mut(fd);
         assert!(socket.registered.is_some(), "ENOENT");
         socket.registered = Some((token, flags));
+        // What it is like now is told anew.
+        socket.told = None;
+        socket.starved = true;
         Ok(())
     }
 
@@ -272,8 +314,12 @@ impl Kernel for Simulated {
 
     fn recv(&mut self, fd: BorrowedFd<'_>, buffer: &mut [u8]) -> rustix::io::Result<usize> {
         let mut world = self.0.borrow_mut();
-        world.whim()?;
+        let whim = world.whim();
         let socket = world.socket_mut(fd);
+        if whim.is_err() {
+            socket.told = None; // as if it came just after
+            whim?;
+        }
         let available = socket.inbound.len();
         let (reset, ended) = (socket.reset, socket.inbound_ended);
         if available == 0 {
@@ -284,7 +330,13 @@ impl Kernel for Simulated {
             };
         }
         let len = world.part_of(available.min(buffer.len()));
-        move_front(&mut world.socket_mut(fd).inbound, &mut buffer[..len]);
+        let socket = world.socket_mut(fd);
+        socket.consumed += len;
+        move_front(&mut socket.inbound, &mut buffer[..len]);
+        if len < buffer.len() && len < available {
+            // Who read less than there was room for has read all there was: the rest comes now.
+            socket.told = None;
+        }
         Ok(len)
     }
 
