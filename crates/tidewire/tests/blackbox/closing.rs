@@ -8,7 +8,7 @@ use crate::{
     program::{Echo, Program},
 };
 
-on_every_server! {
+on_every_backend! {
     k3_k5_k7_a_close_is_answered_and_tcp_ends,
     k6_nothing_is_processed_after_a_close,
     k9_a_close_inside_a_message,

@@ -16,7 +16,7 @@ use crate::{
     program::{Echo, Program},
 };
 
-on_every_server! {
+on_every_backend! {
     l1_l2_small_fragments,
     l3_a_message_without_end,
     k7_k14_tcp_ends_whatever_the_peer_does,

@@ -19,7 +19,24 @@ macro_rules! on_every_server {
         mod engine {
             $(#[test]
             fn $test() {
-                super::$test(crate::program::Echo::Engine);
+                super::$test(crate::program::Echo::Engine("epoll"));
+            })+
+        }
+    };
+}
+
+/// The same, and on the engine's best backend too: for what is about sockets and memory.
+macro_rules! on_every_backend {
+    ($($test:ident,)+) => {
+        on_every_server! {
+            $($test,)+
+        }
+
+        #[cfg(target_os = "linux")]
+        mod uring {
+            $(#[test]
+            fn $test() {
+                super::$test(crate::program::Echo::Engine("auto"));
             })+
         }
     };

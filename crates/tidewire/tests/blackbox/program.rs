@@ -18,8 +18,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub enum Echo {
     /// The library's example.
     Library,
-    /// The engine's.
-    Engine,
+    /// The engine's, on this backend.
+    Engine(&'static str),
 }
 
 /// A running program that listens, and ends with this value.
@@ -47,12 +47,13 @@ impl Program {
             Echo::Library => {
                 LIBRARY.get_or_init(|| build(&["--package=tidewire", "--example=echo"]))
             }
-            Echo::Engine => ENGINE
+            Echo::Engine(_) => ENGINE
                 .get_or_init(|| build(&["--package=tidewire-engine", "--example=engine_echo"])),
         };
         let mut command = Command::new(path);
         command.arg("127.0.0.1:0");
-        if echo == Echo::Engine {
+        if let Echo::Engine(io) = echo {
+            command.args(["--io", io]);
             // glibc gives back less and less of what it has once mapped. What is measured is what
             // the engine holds, and that goes back by itself.
             command.env("MALLOC_MMAP_THRESHOLD_", "131072");
