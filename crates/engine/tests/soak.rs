@@ -19,7 +19,7 @@ use tidewire_engine::{
 
 const CONNECTION_COUNT: usize = 10_000;
 const THREAD_COUNT: usize = 4;
-const CHURN: Duration = Duration::from_secs(20);
+const CHURN: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(30);
 const TOPIC: &str = "everybody";
 
@@ -70,7 +70,13 @@ fn server() {
 #[test]
 #[ignore = "it takes most of a minute: cargo xtask soak"]
 fn memory_is_back_where_it_was() {
-    let mut server = Server::start();
+    for io in ["epoll", "auto"] {
+        println!("--io {io}");
+        soak(Server::start(io));
+    }
+}
+
+fn soak(mut server: Server) {
     let fresh = server.memory();
     // Once full and once empty: places, lists and threads have their size then.
     let crowd = server.crowd();
@@ -218,9 +224,10 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Self {
+    fn start(io: &str) -> Self {
         let mut child = Command::new(env::current_exe().unwrap())
             .args(["server", "--exact", "--ignored", "--nocapture"])
+            .env("IO", io)
             // glibc gives back less and less of what it has once mapped; this is about the engine.
             .env("MALLOC_MMAP_THRESHOLD_", "131072")
             .env("MALLOC_TRIM_THRESHOLD_", "131072")
