@@ -29,6 +29,25 @@
 //! }
 //! ```
 //!
+//! # Another driver
+//! The handshake here, and the WebSocket elsewhere: [`Upgrading::into_parts`] gives what was agreed on
+//! and hyper's connection, which can be taken apart down to the socket.
+//!
+//! ```no_run
+//! # use hyper_util::rt::TokioIo;
+//! # async fn elsewhere(
+//! #     socket: tidewire::hyper::Upgrading,
+//! # ) -> Result<(std::net::TcpStream, bytes::Bytes), Box<dyn std::error::Error>> {
+//! let parts = socket.into_parts().await?; // by now the 101 has been written
+//! // What was given to `serve_connection`: another type in another program.
+//! let Ok(http) = parts.upgraded.downcast::<TokioIo<tokio::net::TcpStream>>() else {
+//!     return Err("not a connection of HTTP/1.1 over TCP".into());
+//! };
+//! let (socket, unread) = (http.io.into_inner().into_std()?, http.read_buf);
+//! # Ok((socket, unread))
+//! # }
+//! ```
+//!
 //! # What hyper has to be told
 //! Over HTTP/1.1, `serve_connection(…).with_upgrades()`. Over HTTP/2, `enable_connect_protocol()`,
 //! or clients never ask (RFC 8441 §3), and windows by which a connection that is not read does not
@@ -51,8 +70,13 @@ use std::{
 
 use bytes::Bytes;
 use http::{Extensions, HeaderValue, StatusCode, Version, header::CONTENT_TYPE};
-use hyper::{ext::Protocol, upgrade::OnUpgrade};
+use hyper::{
+    ext::Protocol,
+    upgrade::{OnUpgrade, Upgraded},
+};
 use hyper_util::rt::TokioIo;
+#[cfg(feature = "deflate")]
+use tidewire_proto::DeflateParams;
 use tidewire_proto::handshake::{
     Accept, ApiMisuse, Rejection, Request, RequestError, Response, UpgradeRequest,
 };
@@ -70,7 +94,7 @@ use crate::{
 pub type Body = http_body_util::Full<Bytes>;
 
 /// What a [`WebSocket`] runs over here.
-pub type Stream = TokioIo<hyper::upgrade::Upgraded>;
+pub type Stream = TokioIo<Upgraded>;
 
 /// Accepts a WebSocket by the rules of `server`: origins, then what the client offers.
 ///
@@ -198,16 +222,49 @@ pub struct Upgrading {
     server: Server,
 }
 
+impl Upgrading {
+    /// The same for a driver that is not this library: no [`WebSocket`], but what one is made of.
+    ///
+    /// # Errors
+    /// [`Error::Io`], as above.
+    pub async fn into_parts(self) -> Result<Parts, Error> {
+        let upgraded = self.on_upgrade.await.map_err(never_upgraded)?;
+        Ok(Parts {
+            upgraded,
+            subprotocol: self.agreed.terms.and_then(|terms| terms.subprotocol),
+            #[cfg(feature = "deflate")]
+            deflate: self.agreed.deflate,
+        })
+    }
+}
+
 impl Future for Upgrading {
     type Output = Result<WebSocket<Stream>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
-        let upgraded = ready!(Pin::new(&mut self.on_upgrade).poll(task));
-        let upgraded = upgraded.map_err(|error| Error::Io(io::Error::other(error)))?;
+        let upgraded = ready!(Pin::new(&mut self.on_upgrade).poll(task)).map_err(never_upgraded)?;
         // Frames that came with the request are the first that `upgraded` gives to be read.
         let agreed = mem::take(&mut self.agreed);
         Poll::Ready(Ok(self.server.established(TokioIo::new(upgraded), agreed, &[])))
     }
+}
+
+fn never_upgraded(error: hyper::Error) -> Error {
+    Error::Io(io::Error::other(error))
+}
+
+/// An open WebSocket that nobody drives yet: see [`Upgrading::into_parts`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Parts {
+    /// The connection behind the response. Frames that came with the request are the first that it
+    /// gives to be read; taken apart, it has them as its `read_buf`.
+    pub upgraded: Upgraded,
+    /// The subprotocol that was chosen (RFC 6455 §1.9).
+    pub subprotocol: Option<Box<str>>,
+    /// How messages are compressed, where they are (RFC 7692).
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<DeflateParams>,
 }
 
 /// A request that is answered with no WebSocket.

@@ -2,17 +2,24 @@
 
 use std::convert::Infallible;
 
-use ::hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use ::hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
 use bytes::Bytes;
 use h2::{Reason, client::SendRequest};
 use http::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tidewire::{
-    CloseCode, Error, HandshakeError, Server,
-    hyper::{Body, CONNECTION_WINDOW_LEN, Handshake, Refused, STREAM_WINDOW_LEN, Upgrading},
+    CloseCode, DeflateConfig, Error, HandshakeError, Server,
+    hyper::{Body, CONNECTION_WINDOW_LEN, Handshake, Parts, Refused, STREAM_WINDOW_LEN, Upgrading},
     proto::handshake::{Accept, Rejection},
 };
-use tokio::{io::duplex, sync::mpsc};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+    sync::mpsc,
+};
 
 use crate::{
     extended::{self, connect, connect_to},
@@ -194,4 +201,45 @@ fn a_request_without_a_connection() {
     let refused = tidewire::hyper::accept(&mut request, &Server::new()).unwrap_err();
     assert!(matches!(refused.error(), HandshakeError::NotUpgradable), "{refused:?}");
     assert_eq!(refused.into_response().status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+/// For another driver: what was agreed on, and the connection beneath hyper, with the frames that came
+/// together with the request (H12).
+#[tokio::test(start_paused = true)]
+async fn h12_an_upgrade_is_taken_apart_and_nothing_is_lost() {
+    let (mut client, io) = duplex(1 << 20);
+    let (sender, mut upgrades) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            let server = Server::new().subprotocols(["chat"]).deflate(DeflateConfig::default());
+            let (response, upgrading) = tidewire::hyper::accept(&mut request, &server).unwrap();
+            sender.send(upgrading).unwrap();
+            async move { Ok::<_, Infallible>(response) }
+        });
+        http1::Builder::new().serve_connection(TokioIo::new(io), service).with_upgrades().await
+    });
+    let frames = [masked(0x81, b"with the request"), masked(0x89, b"")].concat();
+    let request = "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    client.write_all(&[request.as_bytes(), &frames].concat()).await.unwrap();
+
+    let Parts { upgraded, subprotocol, deflate, .. } =
+        upgrades.recv().await.unwrap().into_parts().await.unwrap();
+    assert_eq!(subprotocol.as_deref(), Some("chat"));
+    assert!(deflate.is_some());
+    let http = upgraded.downcast::<TokioIo<DuplexStream>>().unwrap();
+    let (mut io, mut read) = (http.io.into_inner(), http.read_buf.to_vec());
+    assert_ne!(read, b"", "hyper reads more than the head at once");
+    while read.len() < frames.len() {
+        assert_ne!(io.read_buf(&mut read).await.unwrap(), 0);
+    }
+    assert_eq!(read, frames);
+    io.write_all(b"a frame").await.unwrap();
+    drop(io);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    let (head, rest) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    assert_eq!(rest, "a frame", "the response was written whole before");
 }
