@@ -420,13 +420,12 @@ impl<H: Handler> Plane<H> {
     /// A message does not fit.
     #[cold]
     fn brim(&mut self, index: u32) -> SendError {
-        match self.settings.queues.brim {
-            Brim::Refuse => {}
-            Brim::Close(code) => {
+        if let Brim::Close(frame) = &self.settings.queues.brim {
+            let frame = frame.clone();
+            // If it closes already, so much the better.
+            if self.close_at(index, frame).is_ok() {
                 self.stats.closed_at_brim_count += 1;
                 tracing::debug!(connection = ?self.id(index), "closed: it reads too slowly");
-                // If it closes already, so much the better.
-                let _ = self.close_at(index, close_frame(code));
             }
         }
         SendError::Full

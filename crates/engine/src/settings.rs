@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tidewire_proto::{CloseCode, Config};
+use tidewire_proto::{CloseCode, CloseFrame, Config};
 
-use crate::backend::Io;
+use crate::{backend::Io, plane::close_frame};
 
 /// How an engine works. All of its threads share one.
 #[derive(Debug, Clone)]
@@ -58,11 +58,12 @@ pub struct QueueLimits {
 }
 
 /// What happens when a message does not fit into a connection's queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Brim {
-    /// The connection is closed with this code: 1013 (try again later), the default, or 1008.
-    Close(CloseCode),
+    /// The connection is closed with this: 1013 (try again later) without a reason, the default, or
+    /// 1008.
+    Close(CloseFrame),
     /// The message is not queued, and the sender is told.
     Refuse,
 }
@@ -91,7 +92,7 @@ impl Default for QueueLimits {
             low_water: 256 << 10,
             offered_len_max: 256 << 10,
             thread_len_max: 1 << 30,
-            brim: Brim::Close(CloseCode::TRY_AGAIN_LATER),
+            brim: Brim::Close(close_frame(CloseCode::TRY_AGAIN_LATER)),
         }
     }
 }

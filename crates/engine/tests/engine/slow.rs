@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidewire_engine::{
     Brim, ConnectionId, Io, SendError,
-    proto::{CloseCode, Failure, OpCode, Prepared, TimeoutKind},
+    proto::{CloseCode, CloseFrame, Failure, OpCode, Prepared, TimeoutKind},
 };
 
 use crate::{
@@ -83,9 +83,10 @@ fn the_brim_closes(io: Io) {
     for (code, publishes) in
         [(CloseCode::TRY_AGAIN_LATER, false), (CloseCode::POLICY_VIOLATION, true)]
     {
+        let frame = CloseFrame::new(code, "reads too slowly").unwrap();
         let server = Server::with(io, |settings| {
             large_queues(settings);
-            settings.queues.brim = Brim::Close(code);
+            settings.queues.brim = Brim::Close(frame.clone());
         });
         let (mut client, id) = server.connect();
         let count = fill(&server, id);
@@ -94,13 +95,16 @@ fn the_brim_closes(io: Io) {
             if publishes {
                 plane.queue_many([id], &Prepared::new(&*too_much));
             } else {
-                assert_eq!(plane.send(id, too_much), Err(SendError::Full));
+                assert_eq!(plane.send(id, &*too_much), Err(SendError::Full));
             }
+            // It closes now, and does so once.
+            assert!(plane.send(id, &*too_much).is_err());
         });
         for number in 0..count {
             assert!(client.hear() == Heard::Binary(chunk(number)), "{number}");
         }
         client.is_closed_with(code.get());
+        assert_eq!(server.closed().1.sent, Some(frame));
         assert_eq!(server.remote().stats()[0].closed_at_brim_count, 1);
     }
     // Where nothing waits, too much is still too much.
