@@ -117,15 +117,12 @@ impl<H: Handler> Engine<H> {
         self.remote.put(0, mail).map_err(|_| io::Error::other(MailboxFull))
     }
 
-    /// Takes over a connection that is open already; the thread with the fewest gets it.
+    /// Takes over a connection that is open already: [`Remote::adopt`].
     ///
     /// # Errors
-    /// With the connection, if that thread's mailbox is full.
+    /// As there.
     pub fn adopt(&self, adopted: Adopted<H::Guest>) -> Result<(), Adopted<H::Guest>> {
-        match self.remote.hand_over(self.remote.least_loaded(), Mail::Adopt(Box::new(adopted))) {
-            Err(Mail::Adopt(adopted)) => Err(*adopted),
-            _ => Ok(()),
-        }
+        self.remote.adopt(adopted)
     }
 
     /// The way to the threads, to be given to others.

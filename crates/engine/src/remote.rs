@@ -13,6 +13,7 @@ use bytes::Bytes;
 use tidewire_proto::{CloseFrame, Outgoing, Prepared};
 
 use crate::{
+    engine::Adopted,
     handler::Handler,
     id::ConnectionId,
     mail::Mail,
@@ -122,6 +123,17 @@ impl<H: Handler> Remote<H> {
         ];
         for (place, value) in self.0.threads[thread].stats.iter().zip(values) {
             place.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Hands over a connection that is open already; the thread with the fewest gets it.
+    ///
+    /// # Errors
+    /// With the connection, if that thread's mailbox is full.
+    pub fn adopt(&self, adopted: Adopted<H::Guest>) -> Result<(), Adopted<H::Guest>> {
+        match self.hand_over(self.least_loaded(), Mail::Adopt(Box::new(adopted))) {
+            Err(Mail::Adopt(adopted)) => Err(*adopted),
+            _ => Ok(()),
         }
     }
 
