@@ -7,6 +7,7 @@ use tidewire::{
     Proxy,
     proto::{handshake::ClientRequest, uri::Uri},
 };
+use tidewire_server::Io;
 use tracing::level_filters::LevelFilter;
 
 #[derive(Debug, Parser)]
@@ -55,6 +56,10 @@ pub(crate) struct Serve {
     /// Listen on this address and port instead of localhost:8080; repeat it for several.
     #[arg(long = "listen", value_name = "ADDR", value_parser = address)]
     pub(crate) addresses: Vec<SocketAddr>,
+    /// What the event loop of the chat is built on: uring, epoll, or auto for uring where the kernel
+    /// allows it.
+    #[arg(long, value_name = "IO", default_value = "auto")]
+    pub(crate) io: Io,
     /// How much to log.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Level::Info)]
     pub(crate) log: Level,
@@ -63,7 +68,7 @@ pub(crate) struct Serve {
 impl Serve {
     /// What a bare `tidewire` is.
     pub(crate) const fn dev() -> Self {
-        Self { dev: true, addresses: Vec::new(), log: Level::Info }
+        Self { dev: true, addresses: Vec::new(), io: Io::Auto, log: Level::Info }
     }
 }
 

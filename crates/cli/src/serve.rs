@@ -7,7 +7,10 @@ use std::{
     process::ExitCode,
 };
 
-use tidewire_server::{Listeners, dev};
+use tidewire_server::{
+    Listeners,
+    dev::{self, Room},
+};
 use tokio::sync::oneshot;
 use tracing::{info, level_filters::LevelFilter, warn};
 
@@ -36,9 +39,11 @@ pub(crate) async fn run(serve: Serve) -> Result<ExitCode, Failure> {
         Listeners::bind(&serve.addresses).await
     };
     let listeners = bound.map_err(|error| format!("{error}; --listen ADDR chooses another"))?;
+    let room =
+        Room::open(serve.io, epoch()).map_err(|error| format!("cannot open the room: {error}"))?;
     announce(&listeners.local_addrs().map_err(|error| error.to_string())?);
     let (stop, stopping) = oneshot::channel::<()>();
-    let serving = dev::serve(listeners, epoch(), async {
+    let serving = dev::serve(listeners, room, async {
         // Dropped unsent it means the same.
         let _ = stopping.await;
     });

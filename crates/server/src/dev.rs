@@ -4,29 +4,31 @@
 //!
 //! It speaks HTTP/1.1 alone: browsers speak HTTP/2 over TLS and not otherwise, and there is no TLS
 //! here. Put a proxy in front that has it, and speaks HTTP/1.1 to us.
+//!
+//! HTTP runs on tokio. After its `101` a connection is taken apart down to the socket, and lives on
+//! an engine, with the room.
 
-use std::{convert::Infallible, future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tidewire::{
-    DeflateConfig, HandshakeError, Limits, Server, WebSocket,
-    hyper::{Body, Handshake, Stream},
-    proto::{
-        CloseFrame,
-        handshake::{ApiMisuse, OriginPolicy, Rejection},
-    },
+    DeflateConfig, HandshakeError, Server,
+    hyper::{Body, Handshake, Parts, Upgrading},
+    proto::handshake::{ApiMisuse, OriginPolicy, Rejection},
 };
+use tidewire_engine::{Adopted, Engine, Io, MailboxFull, Remote};
 use tokio::{
     net::TcpStream,
-    sync::{Semaphore, mpsc, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
+    task::spawn_blocking,
     time::timeout,
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
-    chat::{self, ChatLimits, Room, SUBPROTOCOL},
+    chat::{Chat, ChatLimits, Command, Guest, SUBPROTOCOL},
     listen::Listeners,
     pages,
 };
@@ -49,28 +51,50 @@ const STOP_WITHIN: Duration = Duration::from_secs(6);
 
 /// Everything that the connections share.
 struct Shared {
-    room: Room,
+    room: Remote<Chat>,
+    member_count_max: usize,
     server: Server,
     /// Every task holds one; when the last one has ended, so have they.
     alive: mpsc::WeakSender<Infallible>,
 }
 
+/// The chat room, on an engine of its own. [`serve`] lets people in.
+#[derive(Debug)]
+pub struct Room {
+    engine: Engine<Chat>,
+    member_count_max: usize,
+}
+
+impl Room {
+    /// Opens it. The `epoch` tells this run's room from the last one's; `io` is what the engine is
+    /// built on.
+    ///
+    /// # Errors
+    /// If the engine does not start: the kernel does not allow that `io`, for example.
+    pub fn open(io: Io, epoch: String) -> io::Result<Self> {
+        let limits = ChatLimits::default();
+        let member_count_max = limits.member_count_max;
+        let settings = Chat::settings(&limits, io);
+        let chat = move |_| Chat::new(limits.clone(), epoch.clone());
+        Ok(Self { engine: Engine::start(settings, chat)?, member_count_max })
+    }
+}
+
 /// Serves until `stop` is ready; then every WebSocket is closed with 1001, and this returns once
-/// they have ended, or 6 s later. The `epoch` tells this run's room from the last one's.
-pub async fn serve(listeners: Listeners, epoch: String, stop: impl Future<Output = ()>) {
-    let limits = ChatLimits::default();
-    let message_len_max = limits.message_len_max;
+/// they have ended, or 6 s later.
+pub async fn serve(listeners: Listeners, room: Room, stop: impl Future<Output = ()>) {
+    let Room { engine, member_count_max } = room;
     let server = Server::new()
-        .limits(Limits { message_len_max, ..Limits::default() })
         // On purpose: this server is for trying things out.
         .origins(OriginPolicy::Any)
         // What the room has heard lately, and long messages; nothing that is kept for a connection.
         // Whoever talks here knows no secret that its length could tell about (RFC 7692 §8).
         .deflate(DeflateConfig::small_memory())
         .subprotocols([SUBPROTOCOL]);
+    let room = engine.remote().clone();
     let (alive, mut all_ended) = mpsc::channel(1);
-    let room = Room::new(limits, epoch);
-    let shared = Arc::new(Shared { room, server, alive: alive.downgrade() });
+    let shared =
+        Arc::new(Shared { room: room.clone(), member_count_max, server, alive: alive.downgrade() });
     let (stopping, stopped) = watch::channel(());
     let (accepted, mut connections) = mpsc::channel(ACCEPTED_MAX);
     listeners.accept_into(&accepted);
@@ -93,10 +117,27 @@ pub async fn serve(listeners: Listeners, epoch: String, stop: impl Future<Output
     }
     drop(connections); // which ends the accepting
     drop(stopping);
-    shared.room.close();
     drop(alive);
-    if timeout(STOP_WITHIN, all_ended.recv()).await.is_err() {
-        warn!("some connections have not ended within {STOP_WITHIN:?}");
+    let ending = async {
+        close(&room).await;
+        // Who gets its 101 meanwhile is sent away by the room, so the engine goes last.
+        all_ended.recv().await;
+        spawn_blocking(move || engine.stop(Duration::ZERO)).await
+    };
+    match timeout(STOP_WITHIN, ending).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => error!("the room has ended before: {error}"),
+        Ok(Err(error)) => error!("the engine was not stopped: {error}"),
+        Err(_) => warn!("some connections have not ended within {STOP_WITHIN:?}"),
+    }
+}
+
+/// Closes every WebSocket with 1001. By the time this is done, so is that.
+async fn close(room: &Remote<Chat>) {
+    let (done, closed) = oneshot::channel();
+    if room.tell(0, Command::Close(done)).is_ok() {
+        // It is only dropped with the engine's thread.
+        let _ = closed.await;
     }
 }
 
@@ -169,42 +210,40 @@ fn enter(
         return handshake
             .reject(&Rejection::new(404, "There is no room here; there is one at /.")?);
     }
-    if shared.room.is_full() {
+    if shared.room.connection_count() >= shared.member_count_max {
         info!(%peer, "handshake refused: the room is full");
         let full = Rejection::new(503, "The room is full.")?.header("Retry-After", "10")?;
         return handshake.reject(&full);
     }
     let origin = request.origin().map(str::to_owned);
-    let (response, socket) = match handshake.accept() {
+    let (response, upgrading) = match handshake.accept() {
         Ok(accepted) => accepted,
         Err(refused) => return Ok(refused.into_response()),
     };
     let (shared, alive) = (Arc::clone(shared), shared.alive.upgrade());
     tokio::spawn(async move {
-        match socket.await {
-            Ok(ws) => take_part(ws, origin, peer, &shared).await,
-            Err(error) => info!(%peer, "gone before it was open: {error}"),
+        if let Err(error) = hand_over(upgrading, origin, peer, &shared.room).await {
+            info!(%peer, "gone before it was open: {error}");
         }
         drop(alive);
     });
     Ok(response)
 }
 
-/// Offers of other subprotocols are left unanswered: such a client is a bare one.
-async fn take_part(
-    ws: WebSocket<Stream>,
+/// Waits until the `101` has been written; then the socket is the engine's.
+async fn hand_over(
+    upgrading: Upgrading,
     origin: Option<String>,
     peer: SocketAddr,
-    shared: &Shared,
-) {
-    let subprotocol = ws.subprotocol().unwrap_or("none").to_owned();
-    info!(%peer, origin = origin.as_deref().unwrap_or("none"), subprotocol, "open");
-    let (result, outcome) = chat::run(ws, &shared.room).await;
-    if let Err(error) = result {
-        warn!(%peer, "error: {error}");
-    }
-    // Without a Close frame it ended as 1006 (RFC 6455 §7.1.5).
-    let outcome = outcome.unwrap_or_default();
-    let ours = outcome.sent.as_ref().map_or("", CloseFrame::reason);
-    info!(%peer, code = outcome.code().get(), reason = outcome.reason(), ours, "close");
+    room: &Remote<Chat>,
+) -> io::Result<()> {
+    let Parts { upgraded, subprotocol, deflate, .. } = upgrading.into_parts().await?;
+    // As `speak_http` has given it to hyper.
+    let http = upgraded
+        .downcast::<TokioIo<TcpStream>>()
+        .map_err(|_| io::Error::other("hyper has another connection than it was given"))?;
+    let socket = http.io.into_inner().into_std()?;
+    let guest = Guest { peer, origin, subprotocol };
+    let adopted = Adopted::new(socket, http.read_buf.into(), guest).deflate(deflate);
+    room.adopt(adopted).map_err(|_| io::Error::other(MailboxFull))
 }

@@ -3,8 +3,8 @@
 //! So far there is [`dev`]: a server for trying things out, with a chat room at `/` and a page to
 //! chat with. It is open to everybody who reaches it, and says so.
 //!
-//! HTTP is hyper's; what happens after the `101` is the library's. Nothing here knows the command
-//! line, and nothing here ends the process.
+//! HTTP is hyper's, on tokio; what happens after the `101` is the engine's, on threads of its own, and
+//! so this is for Linux. Nothing here knows the command line, and nothing here ends the process.
 #![forbid(unsafe_code)]
 
 pub mod chat;
@@ -13,6 +13,7 @@ mod listen;
 mod pages;
 
 pub use listen::{ListenError, Listeners};
+pub use tidewire_engine::{Io, UnknownIo};
 
 /// The examples of the README are compiled too.
 #[cfg(doctest)]

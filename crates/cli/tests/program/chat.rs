@@ -2,7 +2,12 @@
 
 use tidewire::{Client, CloseCode, DeflateConfig, Message, WebSocket};
 
-use crate::process::{serve, soon};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::process::{serve, serve_with, soon};
 
 async fn bare(address: &str) -> WebSocket {
     tidewire::connect(&format!("ws://{address}")).await.unwrap()
@@ -85,6 +90,26 @@ async fn long_messages_are_compressed_for_those_who_offer_it() {
         for ws in [&mut ws, &mut plain] {
             while text(ws).await != format!("User: {said}") {}
         }
+    }
+}
+
+/// H12: hyper has read it, and the engine hears it.
+#[tokio::test]
+async fn what_is_sent_together_with_the_request_is_heard() {
+    let (_server, address) = serve_with(&["--io", "epoll"]).await;
+    let mut io = TcpStream::connect(&address).await.unwrap();
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    // A masked text, and the beginning of another one.
+    let frames = b"\x81\x85\0\0\0\0early\x81\x84";
+    io.write_all(&[request.as_bytes(), frames].concat()).await.unwrap();
+    io.write_all(b"\0\0\0\0late").await.unwrap();
+    let wanted = b"\x81\x0bUser: early\x81\x0aUser: late";
+    let mut answer = Vec::new();
+    while !answer.ends_with(wanted) {
+        assert_ne!(soon(io.read_buf(&mut answer)).await.unwrap(), 0, "{answer:?}");
     }
 }
 

@@ -8,6 +8,7 @@ async fn a_wrong_command_line_says_what_was_wrong_and_what_is_possible() {
         (&["conect"], &["'conect'", "a similar subcommand exists: 'connect'"]),
         (&["serve", "--devv"], &["'--devv'", "'--dev'"]),
         (&["serve", "--listen", "localhost"], &["'localhost'", "127.0.0.1:8080", "[::1]:8080"]),
+        (&["serve", "--io", "select"], &["'select'", "epoll", "uring", "auto"]),
         (&["serve", "--log", "loud"], &["'loud'", "error, warn, info, debug, trace"]),
         (&["connect"], &["<URL>"]),
         (&["connect", "localhost:8080"], &["'localhost:8080'", "begins with ws:// or wss://"]),
@@ -40,7 +41,7 @@ async fn a_wrong_command_line_says_what_was_wrong_and_what_is_possible() {
 async fn help_is_enough_to_go_on() {
     for (arguments, parts) in [
         (&["--help"][..], &["serve", "connect", "Examples:", "serve --dev"][..]),
-        (&["serve", "--help"], &["--dev", "--listen", "SIGTERM", "ws://localhost:8080"]),
+        (&["serve", "--help"], &["--dev", "--listen", "--io", "SIGTERM", "ws://localhost:8080"]),
         (
             &["connect", "--help"],
             &[

@@ -89,7 +89,13 @@ pub(crate) async fn run(arguments: &[&str], input: &str) -> Ended {
 
 /// A server, with its address as host and port.
 pub(crate) async fn serve() -> (Program, String) {
-    let mut server = Program::start(&["serve", "--dev", "--listen", "127.0.0.1:0"]);
+    serve_with(&[]).await
+}
+
+/// One with further flags.
+pub(crate) async fn serve_with(flags: &[&str]) -> (Program, String) {
+    let arguments = [&["serve", "--dev", "--listen", "127.0.0.1:0"], flags].concat();
+    let mut server = Program::start(&arguments);
     let url = server.line().await;
     let address = url.strip_prefix("http://").and_then(|url| url.strip_suffix('/'));
     let address = address.unwrap_or_else(|| panic!("not a URL: {url}")).to_owned();

@@ -7,7 +7,8 @@ use super::{limits::ChatLimits, wire::Said};
 /// The last messages of a room, bounded in number and bytes.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    said: VecDeque<Said>,
+    /// Each with the bytes that it costs.
+    said: VecDeque<(Said, usize)>,
     len: usize,
     offset: u64,
 }
@@ -19,30 +20,26 @@ impl History {
         self.offset
     }
 
-    /// Remembers a message, and forgets the oldest where there are too many.
-    pub(crate) fn push(&mut self, said: Said, limits: &ChatLimits) {
-        self.len += said.len();
-        self.said.push_back(said);
+    /// Remembers a message of `len` bytes, as it is sent, and forgets the oldest where there are too
+    /// many.
+    pub(crate) fn push(&mut self, said: Said, len: usize, limits: &ChatLimits) {
+        self.len += len;
+        self.said.push_back((said, len));
         while self.said.len() > limits.history_count_max || self.len > limits.history_len_max {
-            let Some(oldest) = self.said.pop_front() else { break };
-            self.len -= oldest.len();
+            let Some((_, len)) = self.said.pop_front() else { break };
+            self.len -= len;
         }
     }
 
     /// Oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Said> {
-        self.said.iter()
+        self.said.iter().map(|(said, _)| said)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn said(offset: u64, len: usize) -> Said {
-        let text = "x".repeat(len - Said::default().len());
-        Said { offset, text: text.into(), ..Said::default() }
-    }
 
     #[test]
     fn it_is_bounded_in_number_and_in_bytes() {
@@ -59,7 +56,7 @@ mod tests {
             let mut history = History::default();
             for &len in *lens {
                 let offset = history.next_offset();
-                history.push(said(offset, len), &limits);
+                history.push(Said { offset, ..Said::default() }, len, &limits);
             }
             assert_eq!(history.iter().map(|said| said.offset).collect::<Vec<_>>(), *kept, "{rule}");
         }

@@ -11,7 +11,8 @@ pub struct ChatLimits {
     pub name_len_max: usize,
     /// Clients in the room. Beyond: 503, or 1013 where it filled up meanwhile. Default: 1000.
     pub member_count_max: usize,
-    /// Bytes that wait for a client which reads too slowly. Beyond: 1013. Default: 256 KiB.
+    /// Bytes that wait for a client which reads too slowly, their overhead included. Beyond: 1013. A
+    /// welcome has to fit, with its history and everybody's name. Default: 256 KiB.
     pub queued_len_max: usize,
     /// Bytes a second that are read from a client on average; beyond, it waits. Each message costs
     /// 256 bytes more than its length. Default: 256 KiB.
@@ -22,7 +23,7 @@ pub struct ChatLimits {
     pub join_within: Duration,
     /// Messages that a named client learns of when it joins. Default: 50.
     pub history_count_max: usize,
-    /// And their bytes. Default: 64 KiB.
+    /// And their bytes, as they are sent. Default: 64 KiB.
     pub history_len_max: usize,
 }
 

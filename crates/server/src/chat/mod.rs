@@ -5,21 +5,23 @@
 //! what a bare client said. A *named* one speaks [`SUBPROTOCOL`], whose messages are in [`wire`]:
 //! it has a name, and learns of joins and leaves, and of what was said before it came.
 //!
+//! The room is the handler of an engine, and one thread of it owns the room with all of its connections.
+//!
 //! Everything that a client can make grow has a bound in [`ChatLimits`]. A client that sends faster
 //! than its pace is read more slowly; one that reads too slowly is closed with 1013.
 
+mod deadlines;
+mod handler;
 mod history;
 mod limits;
 mod name;
 mod pace;
 mod room;
-mod session;
 pub mod wire;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use handler::{Chat, Command, Guest};
 pub use limits::ChatLimits;
-pub use room::Room;
-pub(crate) use session::run;
 pub use wire::SUBPROTOCOL;

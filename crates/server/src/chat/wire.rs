@@ -56,13 +56,6 @@ pub(crate) struct Said {
     pub(crate) text: ByteString,
 }
 
-impl Said {
-    /// Bytes that it occupies, about.
-    pub(crate) fn len(&self) -> usize {
-        size_of::<Self>() + self.who.name.len() + self.text.len()
-    }
-}
-
 impl Event<'_> {
     pub(crate) fn to_json(&self) -> String {
         #[expect(clippy::expect_used, reason = "strings and numbers: always JSON")]

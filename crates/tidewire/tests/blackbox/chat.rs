@@ -1,4 +1,5 @@
-//! The chat server of the program, where HTTP is hyper's and connections are split: the same rules.
+//! The chat server of the program, where HTTP is hyper's and everything behind it the engine's: the same
+//! rules.
 
 use crate::{
     frames::violations,
