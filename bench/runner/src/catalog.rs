@@ -55,6 +55,10 @@ const ONE_THREAD_OF_EPOLL: Arguments = &["--io", "epoll", "--threads", "1"];
 const ONE_THREAD_OF_EPOLL_DEFLATE: Arguments = &["--io", "epoll", "--threads", "1", "--deflate"];
 const ONE_THREAD_OF_EPOLL_TLS: Arguments =
     &["--io", "epoll", "--threads", "1", "--tls", "{cert}", "{key}"];
+const ONE_THREAD_OF_URING: Arguments = &["--io", "uring", "--threads", "1"];
+const ONE_THREAD_OF_URING_DEFLATE: Arguments = &["--io", "uring", "--threads", "1", "--deflate"];
+const ONE_THREAD_OF_URING_TLS: Arguments =
+    &["--io", "uring", "--threads", "1", "--tls", "{cert}", "{key}"];
 const CERTIFICATE: Arguments = &["tls", "{cert}", "{key}"];
 /// Those whose opening handshake is their own: for the others here, the load's word is believed.
 const ECHO_AND_HANDSHAKES: &[Task] = &[Task::Echo, Task::Handshakes];
@@ -72,6 +76,10 @@ const KNOWN: &[Row] = &[
     ("engine-epoll", Ours("engine_broadcast"), ONE_THREAD_OF_EPOLL, FANOUT),
     ("engine-epoll", Ours("engine_echo"), ONE_THREAD_OF_EPOLL_TLS, TLS),
     ("engine-epoll", Ours("engine_echo"), ONE_THREAD_OF_EPOLL_DEFLATE, DEFLATE_EITHER_WAY),
+    ("engine-uring", Ours("engine_echo"), ONE_THREAD_OF_URING, ECHO_AND_HANDSHAKES),
+    ("engine-uring", Ours("engine_broadcast"), ONE_THREAD_OF_URING, FANOUT),
+    ("engine-uring", Ours("engine_echo"), ONE_THREAD_OF_URING_TLS, TLS),
+    ("engine-uring", Ours("engine_echo"), ONE_THREAD_OF_URING_DEFLATE, DEFLATE_EITHER_WAY),
     ("tidewire", Ours("tidewire_echo"), &[], ECHO_AND_HANDSHAKES),
     ("tidewire", Ours("tidewire_broadcast"), &[], FANOUT),
     ("tidewire", Ours("tidewire_echo"), CERTIFICATE, TLS),
