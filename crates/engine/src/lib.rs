@@ -44,7 +44,8 @@
 //! Each turn of a loop waits for something to happen, hears what has arrived, takes what other
 //! threads sent, looks at the time, and then writes. So everything that is sent to a connection during
 //! a turn leaves in one write; and of what is published during a turn there is one buffer, however many
-//! receive it.
+//! receive it. On `io_uring` ([`Io`]), which is used where the kernel allows it, the writes of a turn
+//! and the wait of the next are one system call.
 //!
 //! # Bounds
 //!
