@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::process::Guard;
-use crate::step::{Desk, Step};
+use crate::step::{Desk, Step, Trouble};
 use crate::workspace::Workspace;
 
 const MINUTES: Duration = Duration::from_secs(60);
@@ -66,6 +66,9 @@ pub(crate) fn chat(workspace: &Workspace, address: &str) -> Command {
     command
 }
 
+/// What the engine says where the kernel does not allow that.
+const NO_URING: &str = "io_uring cannot be used here";
+
 /// A server that runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -76,10 +79,10 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts `command` and waits until it listens.
-    pub(crate) fn start(mut command: Command, desk: &Desk<'_>) -> Result<Self, String> {
+    pub(crate) fn start(mut command: Command, desk: &Desk<'_>) -> Result<Self, Trouble> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(desk.open_log()?);
         let mut process = Guard::spawn(&mut command)?;
-        let stdout = process.0.stdout.take().ok_or("a process without an output")?;
+        let stdout = process.0.stdout.take().ok_or_else(|| "no output".to_owned())?;
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
             // Read to the end, or the server's next line would wait for room in the pipe.
@@ -88,9 +91,17 @@ impl Server {
                 let _ = sender.send(line);
             }
         });
-        let url = receiver.recv_timeout(START).map_err(|_| {
-            format!("{} told no address in {} s", command.get_program().display(), START.as_secs())
-        })?;
+        let Ok(url) = receiver.recv_timeout(START) else {
+            // Containers often forbid it, and that says nothing about us.
+            let refused = desk.tail(usize::MAX).into_iter().rfind(|line| line.contains(NO_URING));
+            return Err(refused.map_or_else(
+                || {
+                    let (program, within) = (command.get_program().display(), START.as_secs());
+                    Trouble::Failed(format!("{program} told no address in {within} s"))
+                },
+                Trouble::NotChecked,
+            ));
+        };
         Ok(Self { url: url.trim().to_owned(), process })
     }
 
