@@ -189,6 +189,7 @@ impl Side {
     }
 
     fn run(&mut self, slice: Duration) -> Result<Sample> {
+        self.worker.rest()?;
         let before = accounting::cpu_nanos_at_rest(self.server.pid())?;
         let done = self.worker.run(slice)?;
         let cpu = accounting::cpu_nanos_at_rest(self.server.pid())?.saturating_sub(before);

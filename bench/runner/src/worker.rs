@@ -54,6 +54,11 @@ impl Worker {
         self.order("close").map(drop)
     }
 
+    /// Answers what the server has asked meanwhile, so that a run begins with nothing under way.
+    pub(crate) fn rest(&mut self) -> Result<()> {
+        self.order("rest").map(drop)
+    }
+
     /// Keeps the server at work for `duration`.
     pub(crate) fn run(&mut self, duration: Duration) -> Result<Done> {
         self.order(&format!("run {}", duration.as_millis()))

@@ -116,6 +116,28 @@ impl Connection {
         Ok(self.progress(traffic))
     }
 
+    /// Answers the Pings of a server that has kept the connection alive while others were measured
+    /// (RFC 6455 §5.5.2). Nothing else may come between two runs.
+    pub(crate) fn answer_pings(&mut self, buffer: &mut [u8]) -> Result<()> {
+        let mut came = match would_block(self.stream.read(buffer))? {
+            Some(0) => return Err("the server ended the connection".into()),
+            Some(len) => &buffer[..len],
+            None => return Ok(()),
+        };
+        while let [0x89, len @ 0..=125, rest @ ..] = came
+            && let Some((payload, rest)) = rest.split_at_checked(usize::from(*len))
+        {
+            let pong = [&[0x8A, 0x80 | len, 0, 0, 0, 0], payload].concat();
+            self.stream.write_all(&pong)?;
+            self.stream.flush()?;
+            came = rest;
+        }
+        if came.is_empty() {
+            return Ok(());
+        }
+        Err("bytes came on a connection that had sent none".into())
+    }
+
     fn compare(&mut self, traffic: &Traffic, came: &[u8]) -> Result<()> {
         let window_len = self.window_len(traffic);
         let Some(inflating) = &mut self.inflating else {

@@ -35,6 +35,11 @@ impl Load for Echo<'_> {
         Ok(Done::default())
     }
 
+    fn rest(&mut self) -> Result<Done> {
+        self.sockets.answer_pings()?;
+        Ok(Done::default())
+    }
+
     fn run(&mut self, duration: Duration) -> Result<Done> {
         let (began, came_before) = (Instant::now(), self.sockets.came_len());
         let mut windows_done = 0;

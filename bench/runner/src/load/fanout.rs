@@ -51,6 +51,11 @@ impl Load for Fanout<'_> {
         Ok(Done::default())
     }
 
+    fn rest(&mut self) -> Result<Done> {
+        self.sockets.answer_pings()?;
+        Ok(Done::default())
+    }
+
     fn run(&mut self, duration: Duration) -> Result<Done> {
         let (began, came_before) = (Instant::now(), self.sockets.came_len());
         let mut round_count = 0;

@@ -132,6 +132,10 @@ impl Load for Handshakes<'_> {
         Ok(Done::default())
     }
 
+    fn rest(&mut self) -> Result<Done> {
+        Ok(Done::default()) // nothing is open between two runs
+    }
+
     fn run(&mut self, duration: Duration) -> Result<Done> {
         let began = Instant::now();
         let mut attempts: Vec<Attempt> =

@@ -43,6 +43,7 @@ pub(crate) fn serve(job: &Job) -> Result<()> {
         let answer = match (words.next(), words.next().map(str::parse::<u64>)) {
             (Some("open"), Some(Ok(count))) => load.open(usize::try_from(count)?),
             (Some("close"), None) => load.close(),
+            (Some("rest"), None) => load.rest(),
             (Some("run"), Some(Ok(millis))) => load.run(Duration::from_millis(millis)),
             (Some("each"), None) => load.each_in_turn(),
             _ => Err(format!("`{line}` is not an order").into()),
@@ -67,6 +68,9 @@ trait Load {
 
     /// Ends all connections.
     fn close(&mut self) -> Result<Done>;
+
+    /// Before a run, after a while in which others had theirs.
+    fn rest(&mut self) -> Result<Done>;
 
     /// Keeps the server at work for `duration`, and lets it finish what it has begun.
     fn run(&mut self, duration: Duration) -> Result<Done>;

@@ -67,6 +67,12 @@ impl Sockets {
         Ok(())
     }
 
+    /// Answers what servers ask of connections at rest.
+    pub(super) fn answer_pings(&mut self) -> Result<()> {
+        let mut connections = self.connections.iter_mut();
+        connections.try_for_each(|connection| connection.answer_pings(&mut self.buffer))
+    }
+
     pub(super) fn close(&mut self) {
         self.connections.clear();
     }
