@@ -12,6 +12,7 @@ use super::{
     Job,
     deflated::Inflating,
     opening,
+    pings::{self, Pings},
     stream::Stream,
     traffic::{Speaks, Traffic},
 };
@@ -22,13 +23,16 @@ pub(crate) struct Connection {
     stream: Stream,
     /// The window's first frame in the ring.
     first: usize,
-    windows_before: usize,
+    windows_begun: usize,
     /// How many of the window's bytes are sent.
     sent_len: usize,
     /// How much of it has come back: bytes, or messages where they are inflated.
     returned: usize,
+    /// Whether all of it has, and was told.
+    is_complete: bool,
     inflating: Option<Inflating>,
-    /// All bytes that have ever come back.
+    pings: Pings,
+    /// All bytes that have ever come back, without Pings.
     pub(crate) came_len: u64,
 }
 
@@ -37,15 +41,20 @@ pub(crate) struct Connection {
 pub(crate) enum Progress {
     /// Bytes are still to be sent; the socket takes no more for now.
     Unsent,
-    /// All is sent, something has not come back yet.
+    /// All is sent, something has not come back yet; or nothing has been asked for.
     Waiting,
-    /// All of it has come back, and was right.
+    /// All of it has come back, and was right. Told once.
     Complete,
 }
 
 impl Connection {
     /// Connects and, where the server speaks WebSocket, performs the opening handshake.
-    pub(crate) fn open(job: &Job, tls: Option<&Arc<ClientConfig>>, first: usize) -> Result<Self> {
+    pub(crate) fn open(
+        job: &Job,
+        tls: Option<&Arc<ClientConfig>>,
+        traffic: &Traffic,
+        first: usize,
+    ) -> Result<Self> {
         let mut stream = Stream::open(job.addr, tls)?;
         if job.speaks == Speaks::WebSocket {
             handshake(&mut stream, job)?;
@@ -56,16 +65,21 @@ impl Connection {
             Task::DeflateTakeover => Some(Inflating::new(true)),
             _ => None,
         };
-        Ok(Self {
+        let mut connection = Self {
             stream,
             first,
-            windows_before: 0,
-            // As if an earlier window had just been completed.
+            windows_begun: 0,
             sent_len: 0,
-            returned: usize::MAX,
+            returned: 0,
+            is_complete: true,
             inflating,
+            pings: Pings::default(),
             came_len: 0,
-        })
+        };
+        // As if an earlier window had just been completed.
+        connection.sent_len = connection.sent(traffic).len();
+        connection.returned = connection.window_len(traffic);
+        Ok(connection)
     }
 
     /// Begins the next window.
@@ -75,7 +89,7 @@ impl Connection {
 
     /// Begins the window at `first`.
     pub(crate) fn begin_at(&mut self, traffic: &Traffic, first: usize) -> Result<Progress> {
-        self.windows_before += usize::from(self.returned != usize::MAX);
+        self.windows_begun += 1;
         self.expect(traffic, first);
         self.sent_len = 0;
         self.write(traffic)
@@ -86,24 +100,38 @@ impl Connection {
         self.first = first;
         self.sent_len = self.sent(traffic).len();
         self.returned = 0;
+        self.is_complete = false;
     }
 
     /// Sends what the socket takes.
     pub(crate) fn write(&mut self, traffic: &Traffic) -> Result<Progress> {
-        let bytes = self.sent(traffic);
-        while self.sent_len < bytes.len() {
-            match would_block(self.stream.write(&bytes[self.sent_len..])) {
-                Ok(Some(0)) => return Err("the server takes no more bytes".into()),
-                Ok(Some(len)) => self.sent_len += len,
-                Ok(None) => break,
-                Err(error) => return Err(format!("sending: {error}").into()),
-            }
-        }
-        would_block(self.stream.flush()).map_err(|error| format!("sending: {error}"))?;
+        self.write_what_is_due(traffic).map_err(|error| format!("sending: {error}"))?;
         Ok(self.progress(traffic))
     }
 
-    /// Reads once, and compares what came.
+    fn write_what_is_due(&mut self, traffic: &Traffic) -> io::Result<()> {
+        if self.sent_len == 0 {
+            self.write_pongs()?;
+        }
+        let window = self.sent(traffic);
+        // Before the last byte of a Pong nothing else may leave.
+        if self.sent_len > 0 || self.pings.pongs.is_empty() {
+            self.sent_len += write_all_it_takes(&mut self.stream, &window[self.sent_len..])?;
+        }
+        if self.sent_len == window.len() {
+            self.write_pongs()?;
+        }
+        would_block(self.stream.flush()).map(drop)
+    }
+
+    /// Only between two windows, and so between two frames.
+    fn write_pongs(&mut self) -> io::Result<()> {
+        let len = write_all_it_takes(&mut self.stream, &self.pings.pongs)?;
+        self.pings.pongs.drain(..len);
+        Ok(())
+    }
+
+    /// Reads once, compares what came, and answers Pings.
     pub(crate) fn read(&mut self, traffic: &Traffic, buffer: &mut [u8]) -> Result<Progress> {
         let len = match would_block(self.stream.read(buffer)) {
             Ok(Some(0)) => return Err("the server ended the connection".into()),
@@ -111,65 +139,68 @@ impl Connection {
             Ok(None) => return Ok(Progress::Waiting),
             Err(error) => return Err(format!("receiving: {error}").into()),
         };
-        self.came_len += len as u64;
         self.compare(traffic, &buffer[..len])?;
-        Ok(self.progress(traffic))
-    }
-
-    /// Answers the Pings of a server that has kept the connection alive while others were measured
-    /// (RFC 6455 §5.5.2). Nothing else may come between two runs.
-    pub(crate) fn answer_pings(&mut self, buffer: &mut [u8]) -> Result<()> {
-        let mut came = match would_block(self.stream.read(buffer))? {
-            Some(0) => return Err("the server ended the connection".into()),
-            Some(len) => &buffer[..len],
-            None => return Ok(()),
-        };
-        while let [0x89, len @ 0..=125, rest @ ..] = came
-            && let Some((payload, rest)) = rest.split_at_checked(usize::from(*len))
-        {
-            let pong = [&[0x8A, 0x80 | len, 0, 0, 0, 0], payload].concat();
-            self.stream.write_all(&pong)?;
-            self.stream.flush()?;
-            came = rest;
+        if self.pings.pongs.is_empty() {
+            return Ok(self.progress(traffic));
         }
-        if came.is_empty() {
-            return Ok(());
-        }
-        Err("bytes came on a connection that had sent none".into())
+        self.write(traffic)
     }
 
     fn compare(&mut self, traffic: &Traffic, came: &[u8]) -> Result<()> {
         let window_len = self.window_len(traffic);
         let Some(inflating) = &mut self.inflating else {
-            let expected = &traffic.returned(self.first)[self.returned.min(window_len)..];
-            if expected.get(..came.len()) != Some(came) {
-                return Err(difference(expected, came, self.returned).into());
-            }
-            self.returned += came.len();
-            return Ok(());
+            return self.compare_bytes(traffic, came);
         };
-        if self.returned < window_len {
-            self.returned +=
-                inflating.accept(came, &traffic.payloads, self.first + self.returned)?;
-            if self.returned <= window_len {
-                return Ok(());
-            }
+        let next = self.first + self.returned;
+        let (count, len) = inflating.accept(came, &traffic.payloads, next, &mut self.pings)?;
+        self.came_len += len as u64;
+        self.returned += count;
+        if self.returned <= window_len {
+            return Ok(());
         }
         Err("not an echo: more than was sent".into())
     }
 
-    fn progress(&self, traffic: &Traffic) -> Progress {
-        if self.sent_len < self.sent(traffic).len() || !self.stream.is_flushed() {
+    fn compare_bytes(&mut self, traffic: &Traffic, mut came: &[u8]) -> Result<()> {
+        if self.pings.is_cut() {
+            came = self.pings.take(came)?;
+        }
+        loop {
+            let expected = &traffic.returned(self.first)[self.returned..];
+            let same = same_len(expected, came);
+            self.returned += same;
+            self.came_len += same as u64;
+            came = &came[same..];
+            match came.first() {
+                None => return Ok(()),
+                Some(&pings::FIRST) if traffic.may_be_followed(self.first, self.returned) => {
+                    came = self.pings.take(came)?;
+                }
+                Some(_) => return Err(difference(&expected[same..], came, self.returned).into()),
+            }
+        }
+    }
+
+    fn progress(&mut self, traffic: &Traffic) -> Progress {
+        if self.is_unsent(traffic) {
             Progress::Unsent
-        } else if self.returned < self.window_len(traffic) {
+        } else if self.is_complete || self.returned < self.window_len(traffic) {
             Progress::Waiting
         } else {
+            self.is_complete = true;
             Progress::Complete
         }
     }
 
+    /// Whether something waits for the socket to take it.
+    pub(crate) fn is_unsent(&self, traffic: &Traffic) -> bool {
+        self.sent_len < self.sent(traffic).len()
+            || !self.pings.pongs.is_empty()
+            || !self.stream.is_flushed()
+    }
+
     fn sent<'t>(&self, traffic: &'t Traffic) -> &'t [u8] {
-        traffic.sent(self.first, self.windows_before)
+        traffic.sent(self.first, self.windows_begun.saturating_sub(1))
     }
 
     /// In units of `returned`.
@@ -201,14 +232,34 @@ fn would_block<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
+/// Answers with how much of `bytes` has left.
+fn write_all_it_takes(stream: &mut Stream, bytes: &[u8]) -> io::Result<usize> {
+    let mut sent_len = 0;
+    while sent_len < bytes.len() {
+        match would_block(stream.write(&bytes[sent_len..]))? {
+            Some(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Some(len) => sent_len += len,
+            None => break,
+        }
+    }
+    Ok(sent_len)
+}
+
+/// How many bytes of `came` are as they should be.
+fn same_len(expected: &[u8], came: &[u8]) -> usize {
+    if expected.starts_with(came) {
+        return came.len(); // nearly always, and much faster
+    }
+    expected.iter().zip(came).take_while(|(expected, came)| expected == came).count()
+}
+
+/// What is wrong with `came`, which differs at its first byte.
 fn difference(expected: &[u8], came: &[u8], offset: usize) -> String {
-    let same = expected.iter().zip(came).take_while(|(expected, came)| expected == came).count();
-    match (expected.get(same), came.get(same)) {
+    match (expected.first(), came.first()) {
         (Some(expected), Some(came)) => format!(
-            "not an echo: byte {} of the window is {came:#04x} and should be {expected:#04x}",
-            offset.saturating_add(same)
+            "not an echo: byte {offset} of the window is {came:#04x} and should be {expected:#04x}"
         ),
-        _ => format!("not an echo: {} bytes more than were sent", came.len() - same),
+        _ => format!("not an echo: {} bytes more than were sent", came.len()),
     }
 }
 
@@ -230,19 +281,23 @@ fn handshake(stream: &mut Stream, job: &Job) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::TcpListener, thread};
+    use std::{
+        net::{SocketAddr, TcpListener},
+        sync::mpsc::{TryRecvError, channel},
+        thread,
+        time::Duration,
+    };
 
     use super::*;
+
+    fn job(addr: SocketAddr, speaks: Speaks) -> Job {
+        Job { addr, speaks, task: Task::Echo, scenario: "20x1x4".parse().unwrap() }
+    }
 
     /// Sends one window to a server that answers it with `answer` of what it got.
     fn outcome(answer: fn(Vec<u8>) -> Vec<u8>) -> Result<Progress> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let job = Job {
-            addr: listener.local_addr().unwrap(),
-            speaks: Speaks::Raw,
-            task: Task::Echo,
-            scenario: "20x1x4".parse().unwrap(),
-        };
+        let job = job(listener.local_addr().unwrap(), Speaks::Raw);
         let traffic = Traffic::new(&job.scenario, job.speaks, job.task);
         let window_len = traffic.sent(0, 0).len();
         let server = thread::spawn(move || {
@@ -251,7 +306,7 @@ mod tests {
             socket.read_exact(&mut window).unwrap();
             socket.write_all(&answer(window)).unwrap();
         });
-        let mut connection = Connection::open(&job, None, 0).unwrap();
+        let mut connection = Connection::open(&job, None, &traffic, 0).unwrap();
         let Stream::Plain(socket) = &connection.stream else { panic!("nobody asked for TLS") };
         socket.set_nonblocking(false).unwrap();
         let mut progress = connection.begin(&traffic)?;
@@ -260,6 +315,60 @@ mod tests {
         }
         server.join().unwrap();
         Ok(progress)
+    }
+
+    const PING: &[u8] = &[0x89, 3, b'y', b'o', b'u'];
+    const PONG: &[u8] = &[0x8A, 0x83, 0, 0, 0, 0, b'y', b'o', b'u'];
+
+    /// Two windows from a server that asks before each frame and after the last one whether somebody
+    /// is there; what comes is read `read_len` bytes at a time. The server must see a Pong for each
+    /// Ping, and whole frames around them.
+    fn echo_between_pings(read_len: usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let job = job(listener.local_addr().unwrap(), Speaks::WebSocket);
+        let traffic = Arc::new(Traffic::new(&job.scenario, job.speaks, job.task));
+        let known = Arc::clone(&traffic);
+        let (answered, server_says) = channel();
+        let server = thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            opening::consent(&mut socket);
+            for first in [4, 8] {
+                let mut window = vec![0; known.sent(first, 0).len()];
+                socket.read_exact(&mut window).unwrap();
+                assert_eq!(window, known.sent(first, 0));
+                let mut back = PING.to_vec();
+                for frame in known.returned(first).chunks(22) {
+                    back.extend_from_slice(frame);
+                    back.extend_from_slice(PING);
+                }
+                socket.write_all(&back).unwrap();
+                let mut pongs = vec![0; 5 * PONG.len()];
+                socket.read_exact(&mut pongs).unwrap();
+                assert_eq!(pongs, PONG.repeat(5));
+                answered.send(()).unwrap();
+            }
+        });
+        let mut connection = Connection::open(&job, None, &traffic, 0).unwrap();
+        let mut buffer = vec![0; read_len];
+        for window in 1..=2 {
+            let mut complete_count = 0;
+            assert_eq!(connection.begin(&traffic).unwrap(), Progress::Waiting);
+            while server_says.try_recv() == Err(TryRecvError::Empty) {
+                let progress = connection.read(&traffic, &mut buffer).unwrap();
+                complete_count += usize::from(progress == Progress::Complete);
+            }
+            let told = (complete_count, connection.came_len);
+            assert_eq!(told, (1, window * 4 * 22), "read by {read_len}");
+        }
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn a_ping_may_stand_between_any_two_frames() {
+        for read_len in [1, 2, 3, 22, 27, 4096] {
+            echo_between_pings(read_len);
+        }
     }
 
     #[test]

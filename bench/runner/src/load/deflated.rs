@@ -3,7 +3,10 @@
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
-use super::traffic::Payloads;
+use super::{
+    pings::{self, Pings},
+    traffic::Payloads,
+};
 use crate::{Result, scenario::Kind};
 
 /// What RFC 7692 §7.2.1 takes off the end of a message, and §7.2.2 puts back.
@@ -69,25 +72,31 @@ impl Inflating {
     }
 
     /// Takes what came, of which the first whole message must be number `next` of `payloads`, and
-    /// answers with the number of whole messages.
+    /// answers with the number of whole messages and of their bytes on the wire.
     pub(super) fn accept(
         &mut self,
         came: &[u8],
         payloads: &Payloads,
         next: usize,
-    ) -> Result<usize> {
+        pings: &mut Pings,
+    ) -> Result<(usize, usize)> {
         let mut partial = std::mem::take(&mut self.partial);
         partial.extend_from_slice(came);
-        let (mut done, mut count) = (0, 0);
+        let (mut done, mut count, mut came_len) = (0, 0, 0);
         while let Some((header_len, len)) = frame_len(&partial[done..]) {
             let frame = &partial[done..done + len];
-            self.check(frame[0], &frame[header_len..], payloads.kind, payloads.at(next + count))?;
             done += len;
+            if frame[0] == pings::FIRST {
+                pings.take(frame)?;
+                continue;
+            }
+            self.check(frame[0], &frame[header_len..], payloads.kind, payloads.at(next + count))?;
             count += 1;
+            came_len += len;
         }
         partial.drain(..done);
         self.partial = partial;
-        Ok(count)
+        Ok((count, came_len))
     }
 
     fn check(&mut self, first: u8, payload: &[u8], kind: Kind, expected: &[u8]) -> Result<()> {
@@ -174,7 +183,8 @@ mod tests {
                 let place = number % payloads.all.len();
                 let frames = if number < start + payloads.all.len() { &alone } else { &steady };
                 let frame = frame(FIN | RSV1 | 1, &frames[place]);
-                assert_eq!(inflating.accept(&frame, &payloads, place).unwrap(), 1, "{number}");
+                let accepted = inflating.accept(&frame, &payloads, place, &mut Pings::default());
+                assert_eq!(accepted.unwrap(), (1, frame.len()), "{number}");
             }
         }
     }
@@ -184,13 +194,18 @@ mod tests {
         let payloads = payloads();
         let mut bytes = frame(FIN | RSV1 | 1, &each_alone(&payloads.all)[0]);
         bytes.extend(frame(FIN | 1, payloads.at(1)));
+        let echoed_len = bytes.len();
+        bytes.extend(frame(pings::FIRST, b"alive?"));
         for size in [1, 2, 3, 50, bytes.len()] {
-            let mut inflating = Inflating::new(false);
-            let mut next = 0;
+            let (mut inflating, mut pings) = (Inflating::new(false), Pings::default());
+            let (mut next, mut came_len) = (0, 0);
             for cut in bytes.chunks(size) {
-                next += inflating.accept(cut, &payloads, next).unwrap();
+                let (count, len) = inflating.accept(cut, &payloads, next, &mut pings).unwrap();
+                next += count;
+                came_len += len;
             }
-            assert_eq!(next, 2, "cut every {size}");
+            assert_eq!((next, came_len), (2, echoed_len), "cut every {size}");
+            assert!(pings.pongs.ends_with(b"alive?"), "cut every {size}");
         }
     }
 
@@ -208,7 +223,9 @@ mod tests {
             ("far too long", frame(FIN | RSV1 | 1, &long)),
         ];
         for (what, bytes) in cases {
-            assert!(Inflating::new(false).accept(&bytes, &payloads, 0).is_err(), "{what}");
+            let accepted =
+                Inflating::new(false).accept(&bytes, &payloads, 0, &mut Pings::default());
+            assert!(accepted.is_err(), "{what}");
         }
     }
 }

@@ -8,6 +8,7 @@ mod echo;
 mod fanout;
 mod handshakes;
 mod opening;
+mod pings;
 mod poll;
 mod sockets;
 mod stream;

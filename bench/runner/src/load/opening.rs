@@ -69,6 +69,20 @@ fn is_agreed(extensions: &str, task: Task) -> bool {
     }
 }
 
+/// The server's side, for a test: reads a request and agrees to it.
+#[cfg(test)]
+pub(super) fn consent(socket: &mut std::net::TcpStream) {
+    use std::io::{Read, Write};
+
+    let mut request = Vec::new();
+    while !request.ends_with(END) {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).unwrap();
+        request.extend(byte);
+    }
+    write!(socket, "HTTP/1.1 101 Yes\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\n").unwrap();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -56,7 +56,7 @@ impl Sockets {
         for _ in 0..count {
             let number = self.connections.len();
             let start = self.traffic.start_of(number);
-            let connection = Connection::open(job, self.tls.as_ref(), start)
+            let connection = Connection::open(job, self.tls.as_ref(), &self.traffic, start)
                 .map_err(|error| format!("connection {number}: {error}"))?;
             self.poll.add(&connection, number, EventFlags::IN)?;
             self.connections.push(connection);
@@ -67,10 +67,13 @@ impl Sockets {
         Ok(())
     }
 
-    /// Answers what servers ask of connections at rest.
+    /// Answers the Pings of a server that has kept the connections alive while others were measured.
+    /// Nothing else may have come.
     pub(super) fn answer_pings(&mut self) -> Result<()> {
-        let mut connections = self.connections.iter_mut();
-        connections.try_for_each(|connection| connection.answer_pings(&mut self.buffer))
+        for number in 0..self.connections.len() {
+            self.read(number)?;
+        }
+        Ok(())
     }
 
     pub(super) fn close(&mut self) {
@@ -117,9 +120,23 @@ impl Sockets {
             }
         }
         if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
-            progress = self.connections[number].read(&self.traffic, &mut self.buffer)?;
+            let after_reading = self.read(number)?;
+            if progress != Progress::Complete {
+                progress = after_reading;
+            }
         }
         Ok((number, progress))
+    }
+
+    fn read(&mut self, number: usize) -> Result<Progress> {
+        let connection = &mut self.connections[number];
+        let was_unsent = connection.is_unsent(&self.traffic);
+        let progress = connection.read(&self.traffic, &mut self.buffer)?;
+        if was_unsent {
+            return Ok(progress);
+        }
+        // It may be a Pong that the socket did not take.
+        self.listen_if_unsent(number, progress)
     }
 
     fn listen(&self, number: usize, flags: EventFlags) -> Result<()> {

@@ -24,6 +24,7 @@ pub(crate) struct Traffic {
     returned: Ring,
     pub(crate) payloads: Payloads,
     pub(crate) in_flight: usize,
+    speaks: Speaks,
 }
 
 /// The messages of a ring.
@@ -94,7 +95,7 @@ impl Traffic {
             _ => frames(&payloads.all, first, true),
         };
         let returned = if speaks == Speaks::Raw { sent.clone() } else { returned };
-        Self { sent, sent_at_first, returned, payloads, in_flight: scenario.in_flight }
+        Self { sent, sent_at_first, returned, payloads, in_flight: scenario.in_flight, speaks }
     }
 
     /// Where in the ring connection `number` starts.
@@ -118,6 +119,14 @@ impl Traffic {
     /// All bytes of the window at `first`, as they must come back.
     pub(crate) fn returned(&self, first: usize) -> &[u8] {
         self.returned.window(first, self.in_flight)
+    }
+
+    /// Whether a frame that is no echo may come after so many bytes of the window at `first`: between
+    /// two others, from a server that knows of frames.
+    pub(crate) fn may_be_followed(&self, first: usize, returned_len: usize) -> bool {
+        let bounds = &self.returned.bounds[first..=first + self.in_flight];
+        self.speaks == Speaks::WebSocket
+            && bounds.binary_search(&(bounds[0] + returned_len)).is_ok()
     }
 }
 
