@@ -60,6 +60,8 @@ pub(crate) struct Flags {
     pub(crate) paused: bool,
     /// Its queue has been above the high-water mark, and not below the low one since.
     pub(crate) high: bool,
+    /// The handler has been told so.
+    pub(crate) congested: bool,
     /// A handler panicked at it: it hears nothing of this connection any more.
     pub(crate) muted: bool,
     /// The peer has ended its half. What is queued for it is still written.

@@ -354,15 +354,24 @@ impl<H: Handler> EventLoop<H> {
         }
     }
 
-    /// Below the low-water mark a connection is heard again, and its handler told.
+    /// Below the low-water mark a connection is heard again. The handler is told of both marks.
     fn look_at_marks(&mut self, index: u32) {
         let Some(conn) = self.plane.conns.get_mut(index) else { return };
         let Stage::Open(proto) = &mut conn.stage else { return };
-        let low_water = self.plane.settings.queues.low_water.max(1);
-        if !conn.flags.high || proto.outbox().cost() >= low_water {
+        if !conn.flags.high {
+            return;
+        }
+        let cost = proto.outbox().cost();
+        let queues = &self.plane.settings.queues;
+        if cost >= queues.low_water.max(1) {
+            if cost > queues.high_water && !conn.flags.congested && !conn.flags.muted {
+                conn.flags.congested = true;
+                self.call(index, H::congested);
+            }
             return;
         }
         conn.flags.high = false;
+        conn.flags.congested = false;
         if !conn.flags.paused && !conn.flags.half_closed {
             proto.resume_reading(self.plane.cx.now);
         }

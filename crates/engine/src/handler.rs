@@ -26,6 +26,13 @@ pub trait Handler: Sized + 'static {
     /// A whole message arrived.
     fn message(&mut self, plane: &mut Plane<Self>, id: ConnectionId, message: Message<'_>);
 
+    /// The queue of a connection has grown beyond its high-water mark, and its socket has taken none
+    /// of that at the end of the turn: the peer does not keep up. What follows is
+    /// [`writable`](Self::writable), or the end.
+    fn congested(&mut self, plane: &mut Plane<Self>, id: ConnectionId) {
+        let _ = (plane, id);
+    }
+
     /// The queue of a connection had grown beyond its high-water mark and is below the low one now.
     fn writable(&mut self, plane: &mut Plane<Self>, id: ConnectionId) {
         let _ = (plane, id);

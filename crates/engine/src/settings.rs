@@ -41,7 +41,8 @@ pub struct QueueLimits {
     /// longest message that it accepts.
     pub len_max: Option<usize>,
     /// With this much queued, nothing more is read from a connection: its peer has to take what it
-    /// asked for first. Default: 1 MiB.
+    /// asked for first, and the handler hears that it is [`congested`](crate::Handler::congested).
+    /// Default: 1 MiB.
     pub high_water: usize,
     /// Below it the connection is read again, and the handler hears
     /// [`writable`](crate::Handler::writable). Default: 256 KiB.

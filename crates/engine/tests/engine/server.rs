@@ -18,6 +18,7 @@ use crate::client::{Client, PATIENCE};
 pub enum Told {
     Opened(ConnectionId, &'static str),
     Message(ConnectionId, Vec<u8>),
+    Congested(ConnectionId),
     Writable(ConnectionId),
     Closed(ConnectionId, Outcome),
     Woken,
@@ -52,6 +53,10 @@ impl Handler for Tester {
         self.tell(Told::Message(id, message.as_bytes().to_vec()));
         panic_if(message.as_bytes() == PANIC.as_bytes());
         (self.answer)(plane, id, message);
+    }
+
+    fn congested(&mut self, _: &mut Plane<Self>, id: ConnectionId) {
+        self.tell(Told::Congested(id));
     }
 
     fn writable(&mut self, _: &mut Plane<Self>, id: ConnectionId) {

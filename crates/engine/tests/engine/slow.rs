@@ -65,6 +65,7 @@ fn writable_comes_once(io: Io) {
     let (mut client, id) = server.connect();
     for _ in 0..2 {
         let count = fill(&server, id);
+        assert_eq!(server.told(), Told::Congested(id));
         // Above the mark nothing is read.
         client.send("behind");
         server.run(|_| {});

@@ -68,6 +68,7 @@ struct Entry {
     /// A handler panicked at it.
     panicked: bool,
     subscribed: bool,
+    congested: bool,
     heard: Vec<Vec<u8>>,
     /// What was sent to it and accepted.
     expected: Vec<Vec<u8>>,
@@ -143,8 +144,17 @@ impl Handler for Recorder {
         }
     }
 
+    fn congested(&mut self, plane: &mut Plane<Self>, id: ConnectionId) {
+        let was = std::mem::replace(&mut self.journal.borrow_mut().entry(id).congested, true);
+        assert!(!was, "told twice");
+        assert!(plane.buffered(id) > 0);
+        if self.random.one_in(2) {
+            self.do_something(plane, id);
+        }
+    }
+
     fn writable(&mut self, plane: &mut Plane<Self>, id: ConnectionId) {
-        self.journal.borrow_mut().entry(id);
+        self.journal.borrow_mut().entry(id).congested = false;
         assert!(plane.buffered(id) < self.settings.queues.low_water.max(1));
         if self.random.one_in(2) {
             self.do_something(plane, id);
