@@ -68,6 +68,9 @@ pub enum Command {
     },
     /// The answer to our ping.
     Pong,
+    /// What its dialect understands and cannot do here: answered by that error in its turn, and
+    /// otherwise a command like any other.
+    Refused(Error),
 }
 
 /// See [`Command::Connect`].
