@@ -73,6 +73,50 @@ pub enum Command {
     Refused(Error),
 }
 
+/// What a command costs beside its bytes.
+const COMMAND_OVERHEAD: usize = 32;
+
+impl Command {
+    /// Bytes that it stands for: those of its parts, and what each of them costs anyway, so that many
+    /// small pieces are not free.
+    pub(crate) fn cost(&self) -> usize {
+        let data = |data: &Option<Data>| data.as_ref().map_or(0, Data::len);
+        let len = match self {
+            Self::Connect(connect) => {
+                connect.token.as_ref().map_or(0, |token| token.len())
+                    + data(&connect.data)
+                    + connect.subscriptions.iter().map(Subscribe::cost).sum::<usize>()
+            }
+            Self::Refresh { token } => token.len(),
+            Self::Subscribe(subscribe) => subscribe.cost(),
+            Self::RefreshSubscription { channel, token } => channel.len() + token.len(),
+            Self::Unsubscribe { channel }
+            | Self::Presence { channel }
+            | Self::PresenceStats { channel } => channel.len(),
+            Self::Publish(publish) => {
+                publish.channel.len()
+                    + publish.data.len()
+                    + publish.key.as_ref().map_or(0, |key| key.len())
+            }
+            Self::History(history) => history.channel.len(),
+            Self::Call { method, data: argument } => method.len() + data(argument),
+            Self::Send { data: message } => data(message),
+            Self::Pong | Self::Refused(_) => 0,
+        };
+        len + COMMAND_OVERHEAD
+    }
+}
+
+impl Subscribe {
+    fn cost(&self) -> usize {
+        self.channel.len()
+            + self.token.as_ref().map_or(0, |token| token.len())
+            + self.recover.as_ref().map_or(0, |(epoch, _)| epoch.len())
+            + self.data.as_ref().map_or(0, Data::len)
+            + COMMAND_OVERHEAD
+    }
+}
+
 /// See [`Command::Connect`].
 #[derive(Debug, Clone, PartialEq, Default)]
 #[expect(clippy::exhaustive_structs, reason = "dialects make it")]

@@ -18,25 +18,52 @@
 //! Where streams live is a broker's business. The contract is messages ([`broker`]), not a trait with
 //! futures in it, so that event loops can speak it and a simulator can replay it.
 #![forbid(unsafe_code)]
+#![expect(dead_code, reason = "the parts of a shard come one by one")]
 
+mod application;
+mod backlog;
 pub mod broker;
+mod channel;
 mod command;
+mod config;
+mod connecting;
+mod delivering;
 mod error;
+mod feed;
+mod leaving;
 mod names;
 mod namespace;
 mod outside;
+mod pace;
+mod permissions;
+mod proof;
 mod publication;
+mod publishing;
+mod receivers;
+mod requests;
 mod seeded;
+mod session;
+mod settling;
+mod shard;
+mod stats;
+mod subscribing;
+mod subscription;
 mod time;
+mod users;
 
+pub use application::Whom;
 pub use command::{
     Command, CommandId, Connect, Connected, Credentials, History, HistoryFilter, Publish, Push,
     Reply, Subscribe, Subscribed, SubscriptionGrant, TokenError, Verifier,
 };
+pub use config::{HubConfig, HubLimits};
 pub use error::{Disconnect, Error, Unsubscribe};
 pub use names::{ChannelName, ClientId, InvalidChannelName, UserId};
 pub use namespace::{Brim, ChannelOptions, Namespaces, Permissions, Who};
 pub use outside::{Outside, SessionKey, Variant};
+pub use pace::Rate;
 pub use publication::{Data, Epoch, Member, Position, Publication, Tags};
 pub use seeded::{Map, Seed, Set};
+pub use shard::{Guest, Shard};
+pub use stats::ShardStats;
 pub use time::Timestamp;

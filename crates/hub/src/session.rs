@@ -1,0 +1,189 @@
+//! [`Session`]: one client's connection, as far as channels are concerned; and [`Sessions`], all of them.
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use crate::{
+    backlog::Backlog,
+    command::{Command, CommandId, Credentials, Subscribed},
+    config::HubLimits,
+    names::ChannelName,
+    outside::{SessionKey, Variant},
+    pace::Pace,
+    proof::Proof,
+    publication::{Data, Member},
+    subscription::Subscriptions,
+    time::Timestamp,
+};
+
+/// One session. Boxes hold what most sessions do not have most of the time.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// Who it is, as others see it. Nobody's before it has connected.
+    pub(crate) member: Arc<Member>,
+    pub(crate) phase: Phase,
+    pub(crate) heartbeat: Heartbeat,
+    /// When it has to have been refreshed; [never](Timestamp::NEVER) for most.
+    pub(crate) expires_at: Timestamp,
+    pub(crate) subscriptions: Subscriptions,
+    /// Where publications go while they cannot go out: its transport takes no more, or it is not yet connected.
+    pub(crate) backlog: Option<Box<Backlog>>,
+    paces: [Pace; 2],
+    /// Its place among the sessions of its user.
+    pub(crate) user_place: u32,
+    /// Commands that wait for an answer.
+    pub(crate) pending_count: u16,
+    pub(crate) variant: Variant,
+    /// Whether its transport takes no more.
+    pub(crate) congested: bool,
+}
+
+const _: () = assert!(size_of::<Session>() <= 152, "there are many idle sessions");
+
+/// How far a session has come. It ends by not being there any more.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// It has not said who it is, and has time until then. Credentials may have come before it did.
+    Silent { until: Timestamp, credentials: Option<Box<Credentials>> },
+    /// It has, and its server-side subscriptions are being made.
+    Connecting(Box<Connecting>),
+    /// It is told everything.
+    Connected,
+}
+
+/// What a session needs until its first reply.
+#[derive(Debug)]
+pub(crate) struct Connecting {
+    pub(crate) id: CommandId,
+    /// For the client, from the application.
+    pub(crate) data: Option<Data>,
+    /// Subscriptions, in the order in which they were granted. `None` as long as it is not made.
+    pub(crate) subscriptions: Vec<Option<(ChannelName, Subscribed)>>,
+    /// What came meanwhile. Its tokens are looked at already, for whoever can is not there later.
+    pub(crate) deferred: Vec<(CommandId, Command, Proof)>,
+}
+
+/// Our pings and their answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heartbeat {
+    /// The next ping is due then.
+    Quiet { ping_at: Timestamp },
+    /// The answer is due then.
+    Asked { until: Timestamp },
+}
+
+impl Session {
+    pub(crate) fn new(member: Arc<Member>, variant: Variant, phase: Phase) -> Self {
+        Self {
+            member,
+            phase,
+            heartbeat: Heartbeat::Quiet { ping_at: Timestamp::NEVER },
+            expires_at: Timestamp::NEVER,
+            subscriptions: Subscriptions::default(),
+            backlog: None,
+            paces: [Pace::default(); 2],
+            user_place: 0,
+            pending_count: 0,
+            variant,
+            congested: false,
+        }
+    }
+
+    pub(crate) const fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Connected)
+    }
+
+    /// Whether one more command of so many bytes is not too fast.
+    pub(crate) fn keeps_pace(&mut self, now: Timestamp, len: usize, limits: &HubLimits) -> bool {
+        let [commands, bytes] = &mut self.paces;
+        limits.commands.is_none_or(|rate| commands.take(now, rate, 1))
+            && limits.command_bytes.is_none_or(|rate| bytes.take(now, rate, len))
+    }
+}
+
+/// All sessions of a shard, by [`SessionKey`].
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: NonZeroU32,
+    session: Option<Box<Session>>,
+}
+
+impl Sessions {
+    pub(crate) fn insert(&mut self, session: Session) -> Option<SessionKey> {
+        let index = if let Some(index) = self.free.pop() {
+            index
+        } else {
+            let index = u32::try_from(self.slots.len()).ok()?;
+            self.slots.push(Slot { generation: NonZeroU32::MIN, session: None });
+            index
+        };
+        let slot = self.slots.get_mut(index as usize)?;
+        slot.session = Some(Box::new(session));
+        self.count += 1;
+        Some(SessionKey { index, generation: slot.generation.get() })
+    }
+
+    pub(crate) fn get(&self, key: SessionKey) -> Option<&Session> {
+        let slot = self.slots.get(key.index())?;
+        (slot.generation.get() == key.generation).then_some(slot.session.as_deref()).flatten()
+    }
+
+    pub(crate) fn get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
+        let slot = self.slots.get_mut(key.index())?;
+        (slot.generation.get() == key.generation).then_some(slot.session.as_deref_mut()).flatten()
+    }
+
+    pub(crate) fn remove(&mut self, key: SessionKey) -> Option<Box<Session>> {
+        let slot = self.slots.get_mut(key.index())?;
+        if slot.generation.get() != key.generation {
+            return None;
+        }
+        let session = slot.session.take()?;
+        self.count -= 1;
+        // A slot whose keys are used up is not used again: a new session never has the key of an old one.
+        if let Some(generation) = slot.generation.checked_add(1) {
+            slot.generation = generation;
+            self.free.push(key.index);
+        }
+        Some(session)
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// As many places as there ever were, those of sessions that have ended among them.
+    pub(crate) const fn place_count(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Who is at a place, if somebody is.
+    pub(crate) fn at(&self, place: usize) -> Option<(SessionKey, &Session)> {
+        let slot = self.slots.get(place)?;
+        let key =
+            SessionKey { index: u32::try_from(place).ok()?, generation: slot.generation.get() };
+        Some((key, slot.session.as_deref()?))
+    }
+
+    /// Everybody, by place.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionKey, &Session)> {
+        (0..self.slots.len()).filter_map(|place| self.at(place))
+    }
+}
+
+/// Where in an interval a session is pinged: spread evenly by its place, so that not all are pinged at once.
+pub(crate) fn jitter(key: SessionKey, interval: Duration) -> Duration {
+    // Neighbours are far from each other by the golden ratio.
+    let share = key.index.wrapping_mul(0x9E37_79B9);
+    let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(
+        (millis >> 16).saturating_mul(u64::from(share) >> 16)
+            + (((millis & 0xFFFF) * (u64::from(share) >> 16)) >> 16),
+    )
+}

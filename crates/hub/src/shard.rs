@@ -1,0 +1,266 @@
+//! [`Shard`]: sessions and channels of one thread, as a state machine.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    broker::{Answer, Ask, Event, Failure, Request, RequestId, Response},
+    channel::Channels,
+    command::{Command, CommandId, Credentials, Push, Reply, Verifier},
+    config::HubConfig,
+    error::{Disconnect, Error},
+    names::{ChannelName, ClientId, UserId},
+    outside::{Outside, SessionKey, Variant},
+    proof::Proof,
+    publication::Member,
+    requests::{Pending, Requests},
+    session::{Phase, Session, Sessions},
+    stats::ShardStats,
+    time::Timestamp,
+    users::Users,
+};
+
+/// Sessions and channels of one thread.
+///
+/// Commands, events, answers and the time go in, each by a method; what comes of it leaves through the
+/// [`Outside`] that is handed in. Call [`tick`](Self::tick) some sixteen times a second.
+#[derive(Debug)]
+pub struct Shard {
+    pub(crate) config: Arc<HubConfig>,
+    pub(crate) sessions: Sessions,
+    pub(crate) channels: Channels,
+    pub(crate) users: Users,
+    pub(crate) requests: Requests,
+}
+
+/// One who comes.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the door makes it")]
+pub struct Guest {
+    /// The session's public name.
+    pub client: ClientId,
+    /// How its bytes look.
+    pub variant: Variant,
+    /// Who it is, if that was told with the request. It connects by a command all the same.
+    pub credentials: Option<Credentials>,
+}
+
+/// One call into a shard: what is the same all through it.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) outside: &'a mut dyn Outside,
+}
+
+impl Shard {
+    /// A shard without anybody in it.
+    pub fn new(config: Arc<HubConfig>) -> Self {
+        Self {
+            sessions: Sessions::default(),
+            channels: Channels::new(config.seed),
+            users: Users::new(config.seed),
+            requests: Requests::default(),
+            config,
+        }
+    }
+
+    /// Somebody comes.
+    ///
+    /// # Errors
+    /// If there is no room, or the shard is being drained.
+    pub fn open(
+        &mut self,
+        now: Timestamp,
+        guest: Guest,
+        _outside: &mut dyn Outside,
+    ) -> Result<SessionKey, Disconnect> {
+        if self.sessions.len() >= self.config.limits.session_count_max {
+            return Err(Disconnect::ConnectionLimit);
+        }
+        let member = Member {
+            user: UserId::default(),
+            client: guest.client,
+            connection_info: None,
+            channel_info: None,
+        };
+        let phase = Phase::Silent {
+            until: now.saturating_add(self.config.connect_within),
+            credentials: guest.credentials.map(Box::new),
+        };
+        let session = Session::new(Arc::new(member), guest.variant, phase);
+        self.sessions.insert(session).ok_or(Disconnect::ConnectionLimit)
+    }
+
+    /// A session asks for something.
+    pub fn command(
+        &mut self,
+        now: Timestamp,
+        session: SessionKey,
+        id: CommandId,
+        command: Command,
+        verifier: &mut dyn Verifier,
+        outside: &mut dyn Outside,
+    ) {
+        let turn = &mut Turn { now, outside };
+        let Some(asking) = self.sessions.get_mut(session) else { return };
+        if !asking.keeps_pace(now, command.cost(), &self.config.limits) {
+            return self.end(session, Disconnect::TooManyRequests, turn);
+        }
+        let is_connect = matches!(command, Command::Connect(_));
+        if is_connect != matches!(asking.phase, Phase::Silent { .. }) {
+            return self.end(session, Disconnect::BadRequest, turn);
+        }
+        let proof = Proof::of(&command, &asking.member, verifier);
+        if let Phase::Connecting(connecting) = &mut asking.phase {
+            if connecting.deferred.len() >= self.config.limits.pending_command_count_max {
+                return self.end(session, Disconnect::TooManyRequests, turn);
+            }
+            connecting.deferred.push((id, command, proof));
+            return;
+        }
+        self.carry_out(session, id, command, proof, turn);
+    }
+
+    pub(crate) fn carry_out(
+        &mut self,
+        session: SessionKey,
+        id: CommandId,
+        command: Command,
+        proof: Proof,
+        turn: &mut Turn<'_>,
+    ) {
+        match command {
+            Command::Connect(connect) => self.connect(session, id, connect, proof, turn),
+            Command::Subscribe(subscribe) => {
+                self.subscribe_by_client(session, id, &subscribe, proof, turn);
+            }
+            Command::Unsubscribe { channel } => {
+                self.unsubscribe_by_client(session, id, &channel, turn);
+            }
+            Command::Publish(publish) => self.publish(session, id, publish, turn),
+            Command::Call { .. } => turn.reply(session, id, Err(Error::MethodNotFound)),
+            Command::Refused(error) => turn.reply(session, id, Err(error)),
+            _ => turn.reply(session, id, Err(Error::NotAvailable)),
+        }
+    }
+
+    /// A session's transport takes no more: its publications are held back here, up to a limit.
+    pub fn congested(&mut self, _session: SessionKey) {}
+
+    /// A session's transport takes more. Some of what was held back leaves; `true` says that there is more,
+    /// and that this is to be called again, at once or when there is room.
+    #[must_use]
+    pub fn writable(
+        &mut self,
+        _now: Timestamp,
+        _session: SessionKey,
+        _outside: &mut dyn Outside,
+    ) -> bool {
+        false
+    }
+
+    /// A session's transport has ended.
+    pub fn closed(&mut self, now: Timestamp, session: SessionKey, outside: &mut dyn Outside) {
+        self.forget(session, &mut Turn { now, outside });
+    }
+
+    /// The broker answers.
+    pub fn response(&mut self, now: Timestamp, response: Response, outside: &mut dyn Outside) {
+        let turn = &mut Turn { now, outside };
+        self.answered(response.id, response.answer, turn);
+    }
+
+    /// The broker tells something.
+    pub fn event(&mut self, now: Timestamp, event: Event, outside: &mut dyn Outside) {
+        let turn = &mut Turn { now, outside };
+        match event {
+            Event::Published { channel, epoch, publication } => {
+                self.published(&channel, epoch, &publication, turn);
+            }
+            Event::Joined { .. } | Event::Left { .. } | Event::Top { .. } | Event::Lost => {}
+        }
+    }
+
+    /// Time goes by: call this some sixteen times a second.
+    pub fn tick(&mut self, _now: Timestamp, _outside: &mut dyn Outside) {}
+
+    /// Tells all sessions to go elsewhere, spread over that time; nobody comes in any more. What is left
+    /// then can be seen from [`stats`](Self::stats).
+    pub fn drain(&mut self, _now: Timestamp, _over: Duration) {}
+
+    /// How much of everything there is.
+    pub fn stats(&self) -> ShardStats {
+        ShardStats {
+            session_count: self.sessions.len(),
+            user_count: self.users.len(),
+            channel_count: self.channels.len(),
+        }
+    }
+
+    /// Checks that everything agrees with everything else. For tests.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[doc(hidden)]
+    pub fn debug_check(&self) {}
+
+    fn answered(&mut self, id: RequestId, answer: Result<Answer, Failure>, turn: &mut Turn<'_>) {
+        match self.requests.finish(id) {
+            Some(Pending::Command { session, id }) => {
+                self.command_answered(session, id, answer, turn);
+            }
+            Some(Pending::Subscribe { channel, live_offset }) => {
+                self.subscribe_answered(channel, live_offset, answer, turn);
+            }
+            Some(Pending::Read { .. } | Pending::Chore(_)) | None => {}
+        }
+    }
+
+    /// Ends a session, and tells it why.
+    pub(crate) fn end(&mut self, session: SessionKey, why: Disconnect, turn: &mut Turn<'_>) {
+        if self.forget(session, turn) {
+            turn.outside.push(session, Push::Disconnect(why));
+        }
+    }
+
+    /// Takes a session out of everything. Says whether it was there.
+    fn forget(&mut self, key: SessionKey, turn: &mut Turn<'_>) -> bool {
+        let Some(session) = self.sessions.get(key) else { return false };
+        for channel in session.subscriptions.channels() {
+            self.leave(key, channel, turn);
+        }
+        if let Some(session) = self.sessions.remove(key)
+            && let Some((moved, place)) =
+                self.users.remove(&session.member.user, session.user_place)
+            && let Some(moved) = self.sessions.get_mut(moved)
+        {
+            moved.user_place = place;
+        }
+        true
+    }
+
+    /// Asks the broker for something.
+    pub(crate) fn submit(
+        &mut self,
+        channel: ChannelName,
+        ask: Ask,
+        pending: Pending,
+        turn: &mut Turn<'_>,
+    ) -> RequestId {
+        let id = self.requests.begin(turn.now.saturating_add(self.config.request_within), pending);
+        turn.outside.submit(Request { id, channel, ask });
+        id
+    }
+}
+
+impl Turn<'_> {
+    /// Answers a command, if an answer is wanted.
+    pub(crate) fn reply(
+        &mut self,
+        session: SessionKey,
+        id: CommandId,
+        reply: Result<Reply, Error>,
+    ) {
+        if id != CommandId::default() {
+            self.outside.reply(session, id, reply);
+        }
+    }
+}
