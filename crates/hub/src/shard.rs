@@ -142,6 +142,17 @@ impl Shard {
         }
     }
 
+    /// A session has broken the rules, of its dialect or of its transport: it ends, and is told why.
+    pub fn fail(
+        &mut self,
+        now: Timestamp,
+        session: SessionKey,
+        why: Disconnect,
+        outside: &mut dyn Outside,
+    ) {
+        self.end(session, why, &mut Turn { now, outside });
+    }
+
     /// A session's transport takes no more: its publications are held back here, up to a limit.
     pub fn congested(&mut self, _session: SessionKey) {}
 
