@@ -11,7 +11,11 @@
 //!   is told of a [gap](Event::Top), or that [everything may be stale](Event::Lost).
 //! - An event may come twice or late; the offset tells. It never has another publication's offset.
 //! - [`Ask::Read`] since a position gives all that is after it, or says that it cannot. Never part of it,
-//!   unless a limit was asked for; and then from the front.
+//!   unless a limit was asked for; and then from the front. In reverse it gives what is still there.
+//! - There is an epoch always, also in channels in which nothing has happened. A position with an empty
+//!   epoch and offset zero ([`Position::of_client`]) is the very beginning of whatever stream there is.
+//!   One above the top, or of another epoch, cannot be recovered from.
+//! - While a shard is subscribed, the channel's epoch stays.
 //! - A publication with an idempotency key that was taken before is not taken again, for as long as the key
 //!   is remembered; its position is told. One with a version that is not above the last one is not taken.
 //! - When history is removed or has expired, the epoch and the offset go on, for as long as the retention
@@ -57,9 +61,10 @@ pub enum Ask {
     Subscribe,
     /// Do not, any more. Answered by [`Answer::Done`]; events may still come.
     Unsubscribe,
-    /// A session is in the channel. Answered by [`Answer::Done`].
+    /// A session is in the channel. Answered by [`Answer::Done`]. If it is there already, that refreshes what
+    /// is said of it, and nobody is told.
     Enter(Attendance),
-    /// A session is not there any more. Answered by [`Answer::Done`].
+    /// A session is not there any more. Answered by [`Answer::Done`]. If it was not there, nobody is told.
     Leave(Attendance),
     /// Who is there. Answered by [`Answer::Presence`].
     Presence,
@@ -218,4 +223,17 @@ pub enum Event {
     },
     /// The broker is away, or was: nothing is known of any channel until it has been asked again.
     Lost,
+}
+
+impl Event {
+    /// The channel that it is about; `None`: all of them.
+    pub const fn channel(&self) -> Option<&ChannelName> {
+        match self {
+            Self::Published { channel, .. }
+            | Self::Joined { channel, .. }
+            | Self::Left { channel, .. }
+            | Self::Top { channel, .. } => Some(channel),
+            Self::Lost => None,
+        }
+    }
 }
