@@ -1,0 +1,6 @@
+//! The memory broker: the suite that every broker passes, its own limits, and a naive model.
+#![cfg(test)]
+
+mod conformance;
+mod limits;
+mod subject;
