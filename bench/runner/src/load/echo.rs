@@ -2,17 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Done, Job, Load, connection::Progress, sockets::Sockets};
+use super::{Done, Job, OverSockets, connection::Progress, sockets::Sockets};
 use crate::Result;
 
-pub(super) struct Echo<'a> {
-    job: &'a Job,
+pub(super) struct Echo {
     sockets: Sockets,
 }
 
-impl<'a> Echo<'a> {
-    pub(super) fn new(job: &'a Job) -> Result<Self> {
-        Ok(Self { job, sockets: Sockets::new(job)? })
+impl Echo {
+    pub(super) fn new(job: &Job) -> Result<Self> {
+        Ok(Self { sockets: Sockets::new(job)? })
     }
 
     fn done(&self, windows: u64, began: Instant, came_before: u64) -> Done {
@@ -24,20 +23,9 @@ impl<'a> Echo<'a> {
     }
 }
 
-impl Load for Echo<'_> {
-    fn open(&mut self, count: usize) -> Result<Done> {
-        self.sockets.open(self.job, count)?;
-        Ok(Done::default())
-    }
-
-    fn close(&mut self) -> Result<Done> {
-        self.sockets.close();
-        Ok(Done::default())
-    }
-
-    fn rest(&mut self) -> Result<Done> {
-        self.sockets.answer_pings()?;
-        Ok(Done::default())
+impl OverSockets for Echo {
+    fn sockets(&mut self) -> &mut Sockets {
+        &mut self.sockets
     }
 
     fn run(&mut self, duration: Duration) -> Result<Done> {

@@ -3,11 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Done, Job, Load, connection::Progress, sockets::Sockets};
+use super::{Done, Job, OverSockets, connection::Progress, sockets::Sockets};
 use crate::Result;
 
-pub(super) struct Fanout<'a> {
-    job: &'a Job,
+pub(super) struct Fanout {
     sockets: Sockets,
     /// Where in the ring the last window published begins.
     first: usize,
@@ -16,9 +15,9 @@ pub(super) struct Fanout<'a> {
 /// Who publishes.
 const PUBLISHER: usize = 0;
 
-impl<'a> Fanout<'a> {
-    pub(super) fn new(job: &'a Job) -> Result<Self> {
-        Ok(Self { job, sockets: Sockets::new(job)?, first: 0 })
+impl Fanout {
+    pub(super) fn new(job: &Job) -> Result<Self> {
+        Ok(Self { sockets: Sockets::new(job)?, first: 0 })
     }
 
     /// Publishes one window and sees it delivered to everybody.
@@ -40,20 +39,9 @@ impl<'a> Fanout<'a> {
     }
 }
 
-impl Load for Fanout<'_> {
-    fn open(&mut self, count: usize) -> Result<Done> {
-        self.sockets.open(self.job, count)?;
-        Ok(Done::default())
-    }
-
-    fn close(&mut self) -> Result<Done> {
-        self.sockets.close();
-        Ok(Done::default())
-    }
-
-    fn rest(&mut self) -> Result<Done> {
-        self.sockets.answer_pings()?;
-        Ok(Done::default())
+impl OverSockets for Fanout {
+    fn sockets(&mut self) -> &mut Sockets {
+        &mut self.sockets
     }
 
     fn run(&mut self, duration: Duration) -> Result<Done> {
@@ -85,7 +73,7 @@ mod tests {
     };
 
     use super::{
-        super::{opening, traffic::Speaks},
+        super::{Load, opening, traffic::Speaks},
         *,
     };
     use crate::task::Task;
@@ -130,7 +118,7 @@ mod tests {
         });
         let mut load = Fanout::new(&job).unwrap();
         load.open(3).unwrap();
-        let done = load.run(Duration::ZERO).unwrap();
+        let done = Load::run(&mut load, Duration::ZERO).unwrap();
         assert_eq!((done.piece_count, done.came_len), (6, 6 * 22));
         while !server.is_finished() {
             load.rest().unwrap(); // the last Pings

@@ -20,10 +20,11 @@ use std::{
     time::Duration,
 };
 
+use self::sockets::Sockets;
 use crate::{Result, load::traffic::Speaks, scenario::Scenario, task::Task};
 
 /// What one load process is for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Job {
     pub(crate) addr: SocketAddr,
     pub(crate) speaks: Speaks,
@@ -78,6 +79,42 @@ trait Load {
 
     /// One window on each connection, one connection after the other.
     fn each_in_turn(&mut self) -> Result<Done>;
+}
+
+/// A load whose connections stay open between its runs.
+trait OverSockets {
+    fn sockets(&mut self) -> &mut Sockets;
+
+    /// As [`Load::run`].
+    fn run(&mut self, duration: Duration) -> Result<Done>;
+
+    /// As [`Load::each_in_turn`].
+    fn each_in_turn(&mut self) -> Result<Done>;
+}
+
+impl<L: OverSockets> Load for L {
+    fn open(&mut self, count: usize) -> Result<Done> {
+        self.sockets().open(count)?;
+        Ok(Done::default())
+    }
+
+    fn close(&mut self) -> Result<Done> {
+        self.sockets().close();
+        Ok(Done::default())
+    }
+
+    fn rest(&mut self) -> Result<Done> {
+        self.sockets().answer_pings()?;
+        Ok(Done::default())
+    }
+
+    fn run(&mut self, duration: Duration) -> Result<Done> {
+        OverSockets::run(self, duration)
+    }
+
+    fn each_in_turn(&mut self) -> Result<Done> {
+        OverSockets::each_in_turn(self)
+    }
 }
 
 /// What was measured on the load's side.

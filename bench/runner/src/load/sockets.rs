@@ -16,6 +16,7 @@ use crate::{Result, task::Task};
 
 /// All connections of one load.
 pub(super) struct Sockets {
+    job: Job,
     pub(super) traffic: Traffic,
     poll: Poll,
     tls: Option<Arc<ClientConfig>>,
@@ -34,6 +35,7 @@ const RAW_OPEN_PAUSE: Duration = Duration::from_millis(2);
 impl Sockets {
     pub(super) fn new(job: &Job) -> Result<Self> {
         Ok(Self {
+            job: job.clone(),
             traffic: Traffic::new(&job.scenario, job.speaks, job.task),
             poll: Poll::new()?,
             tls: (job.task.served_as() == Task::Tls).then(tls_config).transpose()?,
@@ -52,15 +54,15 @@ impl Sockets {
     }
 
     /// Opens so many more.
-    pub(super) fn open(&mut self, job: &Job, count: usize) -> Result<()> {
+    pub(super) fn open(&mut self, count: usize) -> Result<()> {
         for _ in 0..count {
             let number = self.connections.len();
             let start = self.traffic.start_of(number);
-            let connection = Connection::open(job, self.tls.as_ref(), &self.traffic, start)
+            let connection = Connection::open(&self.job, self.tls.as_ref(), &self.traffic, start)
                 .map_err(|error| format!("connection {number}: {error}"))?;
             self.poll.add(&connection, number, EventFlags::IN)?;
             self.connections.push(connection);
-            if job.speaks == Speaks::Raw && number.is_multiple_of(RAW_OPEN_COUNT_MAX) {
+            if self.job.speaks == Speaks::Raw && number.is_multiple_of(RAW_OPEN_COUNT_MAX) {
                 thread::sleep(RAW_OPEN_PAUSE);
             }
         }
