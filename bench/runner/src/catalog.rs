@@ -127,6 +127,15 @@ pub(crate) enum Family {
     Peer,
 }
 
+/// The family of the server with this name; one that is not known here is somebody else's.
+pub(crate) fn family(name: &str) -> Family {
+    match KNOWN.iter().find(|row| row.0 == name) {
+        Some(_) if RAW.contains(&name) => Family::Raw,
+        Some((_, Ours(_), ..)) => Family::Ours,
+        _ => Family::Peer,
+    }
+}
+
 impl Candidate {
     /// All servers of this workspace that can do `task`.
     pub(crate) fn known(task: Task) -> Vec<Self> {
@@ -157,14 +166,6 @@ impl Candidate {
     fn from_row(&(name, program, arguments, _): &Row) -> Self {
         let speaks = if RAW.contains(&name) { Speaks::Raw } else { Speaks::WebSocket };
         Self { name: name.to_owned(), speaks, start: Start::Known { program, arguments } }
-    }
-
-    pub(crate) fn family(&self) -> Family {
-        match self.start {
-            _ if self.speaks == Speaks::Raw => Family::Raw,
-            Start::Known { program: Ours(_), .. } => Family::Ours,
-            _ => Family::Peer,
-        }
     }
 
     /// The command that makes it listen on `addr`.

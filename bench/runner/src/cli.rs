@@ -17,6 +17,7 @@ Measures WebSocket servers: CPU time per message echoed or delivered, memory per
 
     tidewire-bench echo|fanout|handshakes|tls|deflate|deflate-takeover|idle|tls-idle [OPTIONS]
     tidewire-bench all [OPTIONS]
+    tidewire-bench report [--write [FILE]]     only make report and picture anew
 
     --servers A,B,C         only these of the known servers (default: all)
     --server NAME=COMMAND   also this one: a server started by COMMAND, in which {addr} or {port}
@@ -30,8 +31,10 @@ Measures WebSocket servers: CPU time per message echoed or delivered, memory per
     --pairs N               pairs of runs for each server and scenario (default: 10)
     --slice MILLIS          how long one run of a pair loads the server (default: 200)
     --connections N         idle connections (default: 10000)
-    --write [FILE]          keep the result in FILE (default: bench/RESULTS.md); `all` begins it
-                            anew, with a picture in results.svg beside it
+    --write [FILE]          put the result into the report FILE (default: bench/RESULTS.md), in place
+                            of what was measured of this work, or only of the scenarios that
+                            --scenario names; the picture results.svg and all figures, results.tsv,
+                            stand beside it, and remarks/WORK.md goes to the end of its section
     --picture FILE          draw the ratios into FILE, an SVG";
 
 pub(crate) enum Command {
@@ -62,7 +65,7 @@ struct Options {
     scenarios: Vec<Scenario>,
     pair_count: usize,
     slice: usize,
-    idle_count: usize,
+    idle_count: Option<usize>,
     write: Option<PathBuf>,
     picture: Option<PathBuf>,
 }
@@ -77,16 +80,14 @@ impl Options {
             scenarios: Vec::new(),
             pair_count: 10,
             slice: 200,
-            idle_count: 10_000,
+            idle_count: None,
             write: None,
             picture: None,
         };
         while let Some(flag) = arguments.next() {
             if flag == "--write" {
                 let file = arguments.next_if(|next| !next.starts_with("--"));
-                let default =
-                    || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../RESULTS.md"));
-                options.write = Some(file.map_or_else(default, PathBuf::from));
+                options.write = Some(file.map_or_else(default_report, PathBuf::from));
                 continue;
             }
             let value = arguments.next().ok_or_else(|| format!("{flag} wants a value"))?;
@@ -102,15 +103,18 @@ impl Options {
                 "--pairs" => options.pair_count = number(&flag, &value)?,
                 "--slice" => options.slice = number(&flag, &value)?,
                 "--picture" => options.picture = Some(PathBuf::from(value)),
-                "--connections" => options.idle_count = number(&flag, &value)?,
+                "--connections" => options.idle_count = Some(number(&flag, &value)?),
                 _ => return Err(format!("there is no option {flag}; see --help").into()),
             }
         }
         Ok(options)
     }
 
-    fn plan(self, what: &str) -> Result<Plan> {
-        let tasks = if what == "all" {
+    fn plan(mut self, what: &str) -> Result<Plan> {
+        let tasks = if what == "report" {
+            self.write.get_or_insert_with(default_report);
+            Vec::new()
+        } else if what == "all" {
             if !self.scenarios.is_empty() || self.reference.is_some() {
                 return Err("`all` has scenarios and references of its own".into());
             }
@@ -118,20 +122,19 @@ impl Options {
         } else {
             let task = Task::named(what).ok_or_else(|| {
                 let names: Vec<_> = Task::ALL.iter().map(|task| task.name()).collect();
-                format!("`{what}` is neither all nor one of {}; see --help", names.join(", "))
+                format!(
+                    "`{what}` is neither all nor report nor one of {}; see --help",
+                    names.join(", ")
+                )
             })?;
             vec![task]
         };
-        // The picture of one section is no picture of the file.
-        let beside =
-            || Some(self.write.as_ref().filter(|_| what == "all")?.with_file_name(PICTURE));
+        let beside = || Some(self.write.as_ref()?.with_file_name(PICTURE));
         Ok(Plan {
             picture: self.picture.clone().or_else(beside),
             sections: tasks.iter().map(|&task| self.section(task)).collect::<Result<_>>()?,
             pair_count: self.pair_count,
             slice: Duration::from_millis(self.slice as u64),
-            idle_count: self.idle_count,
-            anew: what == "all",
             write: self.write,
             cores: Cores::choose()?,
         })
@@ -139,8 +142,14 @@ impl Options {
 
     fn section(&self, task: Task) -> Result<Section> {
         let mut scenarios = self.scenarios.clone();
-        if scenarios.is_empty() {
+        let is_whole = scenarios.is_empty();
+        if is_whole {
             scenarios = task.scenarios().iter().map(|text| text.parse()).collect::<Result<_>>()?;
+        }
+        if let (true, Some(count)) = (task.is_idle(), self.idle_count) {
+            for scenario in &mut scenarios {
+                scenario.connection_count = count;
+            }
         }
         let mut servers = Candidate::known(task);
         if let Some(names) = &self.servers {
@@ -157,8 +166,12 @@ impl Options {
         }
         servers.extend(self.commands.iter().cloned());
         let reference = self.reference.clone();
-        Ok(Section { task, servers, absent: Vec::new(), scenarios, reference })
+        Ok(Section { task, servers, absent: Vec::new(), scenarios, is_whole, reference })
     }
+}
+
+fn default_report() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../RESULTS.md"))
 }
 
 fn number(flag: &str, value: &str) -> Result<usize> {
@@ -211,12 +224,21 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_report_has_its_picture_beside_it() {
+    fn a_report_has_its_picture_beside_it() {
         let picture = |line| plan(line).unwrap().picture.map(|path| path.display().to_string());
         assert_eq!(picture("all --write a/b.md").as_deref(), Some("a/results.svg"));
-        assert_eq!(picture("echo --write a/b.md"), None);
+        assert_eq!(picture("echo --write a/b.md").as_deref(), Some("a/results.svg"));
+        assert_eq!(picture("report --write a/b.md").as_deref(), Some("a/results.svg"));
         assert_eq!(picture("all"), None);
         assert_eq!(picture("echo --picture p.svg").as_deref(), Some("p.svg"));
+    }
+
+    #[test]
+    fn some_scenarios_are_not_the_whole_section() {
+        let section = |line| plan(line).unwrap().sections.remove(0);
+        assert!(section("echo").is_whole && section("idle --connections 5").is_whole);
+        assert!(!section("echo --scenario 1x1x1").is_whole);
+        assert_eq!(section("idle --connections 5").scenarios[0].connection_count, 5);
     }
 
     #[test]

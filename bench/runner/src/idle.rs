@@ -7,12 +7,14 @@ use crate::{
     catalog::Candidate,
     load::Job,
     plan::{Plan, Section},
-    scenario::{Kind, Scenario},
+    scenario::Scenario,
     server::Server,
+    task::Task,
     worker::Worker,
 };
 
 /// One server with many idle connections.
+#[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) name: String,
     /// What was measured, or what the server did wrong.
@@ -27,11 +29,12 @@ pub(crate) struct Memory {
 }
 
 /// Measures every server of `section`.
-pub(crate) fn measure(plan: &Plan, section: &Section) -> Vec<Row> {
-    eprintln!("{}", section.task.name());
+pub(crate) fn measure(plan: &Plan, section: &Section, scenario: &Scenario) -> Vec<Row> {
+    eprintln!("{} {}", section.task.name(), scenario.connection_count);
     let mut rows = Vec::new();
     for candidate in &section.servers {
-        let outcome = measure_one(plan, section, candidate).map_err(|error| error.to_string());
+        let outcome =
+            measure_one(plan, section.task, candidate, scenario).map_err(|error| error.to_string());
         match &outcome {
             Ok(Memory { before, after }) => {
                 eprintln!("  {:26} {before:8.0} B  {after:8.0} B", candidate.name);
@@ -47,25 +50,24 @@ pub(crate) fn measure(plan: &Plan, section: &Section) -> Vec<Row> {
 const WARM_UP_COUNT: usize = 16;
 const SETTLE_TIME: Duration = Duration::from_millis(300);
 
-fn measure_one(plan: &Plan, section: &Section, candidate: &Candidate) -> Result<Memory> {
-    let scenario = Scenario {
-        kind: Kind::Binary,
-        payload_len: 125,
-        connection_count: plan.idle_count,
-        in_flight: 1,
-    };
+fn measure_one(
+    plan: &Plan,
+    task: Task,
+    candidate: &Candidate,
+    scenario: &Scenario,
+) -> Result<Memory> {
     let server = Server::start(candidate, plan.cores.server)?;
-    let job = Job { addr: server.addr, speaks: candidate.speaks, task: section.task, scenario };
+    let job = Job { addr: server.addr, speaks: candidate.speaks, task, scenario: *scenario };
     let mut worker = Worker::start(&job, plan.cores.load)?;
     worker.open(WARM_UP_COUNT)?;
     worker.each_in_turn()?;
     worker.close()?;
     let at_first = settled(&server)?;
-    worker.open(plan.idle_count)?;
+    worker.open(scenario.connection_count)?;
     let opened = settled(&server)?;
     worker.each_in_turn()?;
     let used = settled(&server)?;
-    let each = |now: u64| (now as f64 - at_first as f64) / plan.idle_count as f64;
+    let each = |now: u64| (now as f64 - at_first as f64) / scenario.connection_count as f64;
     Ok(Memory { before: each(opened), after: each(used) })
 }
 

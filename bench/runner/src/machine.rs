@@ -3,6 +3,7 @@
 use std::{
     fs,
     process::{Child, Command},
+    time::Duration,
 };
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -47,33 +48,72 @@ pub(crate) fn spawn_on(core: Core, command: &mut Command) -> Result<Child> {
     })
 }
 
-/// What a reader must know to judge the numbers, as lines of Markdown.
-pub(crate) fn describe(cores: Cores) -> String {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
-        .map_or("unknown processor", |(_, name)| name.trim());
-    let count = cpu.lines().filter(|line| line.starts_with("processor")).count();
-    let hypervisor = if cpu.contains(" hypervisor ") { ", in a virtual machine" } else { "" };
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split_whitespace().next().unwrap_or("unknown");
-    let date = output("date", &["-u", "+%Y-%m-%d %H:%M UTC"]);
-    let compiler = output("rustc", &["--version"]);
-    let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
-    let arguments: Vec<String> = std::env::args().skip(1).map(quoted).collect();
-    format!(
-        "- Machine: {model}, {count} cores{hypervisor}; server on core {}, load on core {}\n\
-         - Kernel: Linux {}\n\
-         - Compiler: {compiler}; release, fat LTO, one codegen unit, the system's allocator\n\
-         - Date: {date}; load average when it was done {load}, of which the bench itself makes 1\n\
-         - Command: `cargo run --release --manifest-path bench/Cargo.toml -- {}`\n",
-        cores.server.0,
-        cores.load.0,
-        kernel.trim(),
-        arguments.join(" "),
-    )
+/// What a reader must know to judge figures: where, when and how they were got.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Run {
+    machine: String,
+    kernel: String,
+    compiler: String,
+    /// When it began, and how busy the machine had been before.
+    date: String,
+    load: String,
+    /// In pairs and milliseconds.
+    extent: String,
+    command: String,
+}
+
+impl Run {
+    /// This one.
+    pub(crate) fn describe(cores: Cores, pair_count: usize, slice: Duration) -> Self {
+        let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = cpu
+            .lines()
+            .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+            .map_or("unknown processor", |(_, name)| name.trim());
+        let count = cpu.lines().filter(|line| line.starts_with("processor")).count();
+        let hypervisor = if cpu.contains(" hypervisor ") { ", in a virtual machine" } else { "" };
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
+        let arguments: Vec<String> = std::env::args().skip(1).map(quoted).collect();
+        Self {
+            machine: format!(
+                "{model}, {count} cores{hypervisor}; server on core {}, load on core {}",
+                cores.server.0, cores.load.0
+            ),
+            kernel: format!("Linux {}", kernel.trim()),
+            compiler: output("rustc", &["--version"]),
+            date: output("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
+            load: load.split_whitespace().next().unwrap_or("unknown").to_owned(),
+            extent: format!("{pair_count} pairs of {} ms", slice.as_millis()),
+            command: arguments.join(" "),
+        }
+    }
+
+    pub(crate) fn of(words: [&str; 7]) -> Self {
+        let [machine, kernel, compiler, date, load, extent, command] = words.map(str::to_owned);
+        Self { machine, kernel, compiler, date, load, extent, command }
+    }
+
+    /// As [`of`](Self::of) takes them.
+    pub(crate) fn words(&self) -> [&str; 7] {
+        let Self { machine, kernel, compiler, date, load, extent, command } = self;
+        [machine, kernel, compiler, date, load, extent, command]
+    }
+
+    pub(crate) fn machine_lines(&self) -> String {
+        format!(
+            "- Machine: {}\n- Kernel: {}\n- Compiler: {}; release, fat LTO, one codegen unit, the system's allocator\n",
+            self.machine, self.kernel, self.compiler,
+        )
+    }
+
+    pub(crate) fn moment(&self) -> String {
+        format!(
+            "{}, load average before it {}, {}, `cargo run --release --manifest-path bench/Cargo.toml -- {}`",
+            self.date, self.load, self.extent, self.command,
+        )
+    }
 }
 
 fn output(program: &str, arguments: &[&str]) -> String {

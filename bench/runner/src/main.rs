@@ -8,7 +8,10 @@
 mod accounting;
 mod catalog;
 mod cli;
+mod collected;
+mod growth;
 mod idle;
+mod keeper;
 mod load;
 mod machine;
 mod pairs;
@@ -20,11 +23,17 @@ mod server;
 mod setup;
 mod stats;
 mod task;
+mod words;
 mod worker;
 
-use std::{error, fs, process::ExitCode, time::Instant};
+use std::{error, process::ExitCode, time::Instant};
 
-use crate::{picture::Picture, plan::Plan, task::Task};
+use crate::{
+    collected::{Block, Rows},
+    keeper::Keeper,
+    machine::Run,
+    plan::Plan,
+};
 
 /// What went wrong, in one sentence for the person at the terminal.
 type Error = Box<dyn error::Error>;
@@ -53,28 +62,28 @@ fn measure(mut plan: Plan) -> Result<()> {
     let began = Instant::now();
     setup::prepare(&mut plan)?;
     let plan = &plan;
-    if let (Some(path), true) = (&plan.write, plan.anew) {
-        report::begin(path)?;
-    }
+    let run = Run::describe(plan.cores, plan.pair_count, plan.slice);
+    let mut keeper = Keeper::open(plan)?;
     let mut failure_count = 0;
-    let mut picture = Picture::default();
     for section in &plan.sections {
-        let text = if matches!(section.task, Task::Idle | Task::TlsIdle) {
-            let rows = idle::measure(plan, section);
-            failure_count += rows.iter().filter(|row| row.outcome.is_err()).count();
-            report::idle_section(plan, section, &rows)
-        } else {
-            let rows = pairs::measure(plan, section)?;
-            failure_count += rows.iter().filter(|row| row.outcome.is_err()).count();
-            picture.add(section, &rows);
-            report::paired_section(plan, section, &rows)
-        };
-        publish(plan, section.task.name(), &text)?;
+        if section.is_whole {
+            keeper.collected.keep_only(section);
+        }
+        for scenario in &section.scenarios {
+            let rows = if section.task.is_idle() {
+                Rows::Idle(idle::measure(plan, section, scenario))
+            } else {
+                Rows::Paired(pairs::measure(plan, section, scenario)?)
+            };
+            let (task, scenario, run) = (section.task, *scenario, run.clone());
+            let block = Block { task, scenario, run, rows, absent: section.absent.clone() };
+            failure_count += block.failure_count();
+            keeper.collected.put(block);
+            keeper.keep()?;
+        }
+        println!("\n{}", report::section(&keeper.collected, section.task));
     }
-    if let Some(path) = &plan.picture {
-        fs::write(path, picture.to_svg())?;
-        eprintln!("drew {}", path.display());
-    }
+    keeper.keep()?;
     eprintln!("all of it took {} s", began.elapsed().as_secs());
     match failure_count {
         0 => Ok(()),
@@ -82,14 +91,4 @@ fn measure(mut plan: Plan) -> Result<()> {
             Err(format!("{count} rows are of servers that failed; the report says how").into())
         }
     }
-}
-
-/// Shows a finished section, and keeps it if the plan says so.
-fn publish(plan: &Plan, name: &str, section: &str) -> Result<()> {
-    println!("\n{section}");
-    if let Some(path) = &plan.write {
-        report::replace_section(path, name, section)?;
-        eprintln!("wrote the section `{name}` of {}", path.display());
-    }
-    Ok(())
 }

@@ -41,21 +41,18 @@ pub(crate) struct Figures {
     pub(crate) user_share: Option<f64>,
 }
 
-/// Measures every scenario of `section`.
-pub(crate) fn measure(plan: &Plan, section: &Section) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for scenario in &section.scenarios {
-        eprintln!("{} {scenario}", section.task.name());
-        for row in measure_scenario(plan, section, scenario)? {
-            match &row.outcome {
-                Ok(figures) => {
-                    let ratio = figures.ratio.map(|ratio| format!("  x {:.3}", ratio.median));
-                    let ratio = ratio.unwrap_or_default();
-                    eprintln!("  {:26} {:10.0} ns{ratio}", row.name, figures.nanos.median);
-                }
-                Err(error) => eprintln!("  {:26} {error}", row.name),
+/// Measures all servers of `section` at one scenario.
+pub(crate) fn measure(plan: &Plan, section: &Section, scenario: &Scenario) -> Result<Vec<Row>> {
+    eprintln!("{} {scenario}", section.task.name());
+    let rows = measure_scenario(plan, section, scenario)?;
+    for row in &rows {
+        match &row.outcome {
+            Ok(figures) => {
+                let ratio = figures.ratio.map(|ratio| format!("  x {:.3}", ratio.median));
+                let ratio = ratio.unwrap_or_default();
+                eprintln!("  {:26} {:10.0} ns{ratio}", row.name, figures.nanos.median);
             }
-            rows.push(row);
+            Err(error) => eprintln!("  {:26} {error}", row.name),
         }
     }
     Ok(rows)

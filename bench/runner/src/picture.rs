@@ -3,14 +3,13 @@
 use std::fmt::Write as _;
 
 use crate::{
-    catalog::{Candidate, Family},
+    catalog::{self, Family},
+    collected::Collected,
     pairs::Row,
-    plan::Section,
     stats::Spread,
 };
 
-/// Grows by a panel for each scenario that was measured.
-#[derive(Default)]
+/// A panel for each scenario that has ratios.
 pub(crate) struct Picture {
     panels: Vec<Panel>,
 }
@@ -43,27 +42,12 @@ const RATIO_MAX: f64 = 3.0;
 const LEGEND_HEIGHT: usize = 44;
 
 impl Picture {
-    /// Adds a panel for each scenario of `rows`.
-    pub(crate) fn add(&mut self, section: &Section, rows: &[Row]) {
-        for scenario_rows in rows.chunk_by(|left, right| left.scenario == right.scenario) {
-            let Some(reference) = scenario_rows.iter().find(|row| row.is_reference) else {
-                continue;
-            };
-            let bar = |row: &Row| Bar {
-                name: row.name.clone(),
-                family: family(&section.servers, &row.name),
-                ratio: match &row.outcome {
-                    Ok(_) if row.is_reference => Some(Spread { low: 1.0, median: 1.0, high: 1.0 }),
-                    Ok(figures) => figures.ratio,
-                    Err(_) => None,
-                },
-            };
-            self.panels.push(Panel {
-                title: format!("{} {}", section.task.name(), scenario_rows[0].scenario),
-                reference: reference.name.clone(),
-                bars: scenario_rows.iter().map(bar).collect(),
-            });
-        }
+    pub(crate) fn of(collected: &Collected) -> Self {
+        let panels = collected.paired().filter_map(|(block, rows)| {
+            let title = format!("{} {}", block.task.name(), block.scenario);
+            Panel::of(title, rows)
+        });
+        Self { panels: panels.collect() }
     }
 
     pub(crate) fn to_svg(&self) -> String {
@@ -83,10 +67,6 @@ impl Picture {
             legend(),
         )
     }
-}
-
-fn family(servers: &[Candidate], name: &str) -> Family {
-    servers.iter().find(|server| server.name == name).map_or(Family::Peer, Candidate::family)
 }
 
 const fn colour(family: Family) -> &'static str {
@@ -118,6 +98,21 @@ fn legend() -> String {
 }
 
 impl Panel {
+    /// `None` for ratios to nothing.
+    fn of(title: String, rows: &[Row]) -> Option<Self> {
+        let reference = rows.iter().find(|row| row.is_reference)?.name.clone();
+        let bar = |row: &Row| Bar {
+            name: row.name.clone(),
+            family: catalog::family(&row.name),
+            ratio: match &row.outcome {
+                Ok(_) if row.is_reference => Some(Spread { low: 1.0, median: 1.0, high: 1.0 }),
+                Ok(figures) => figures.ratio,
+                Err(_) => None,
+            },
+        };
+        Some(Self { title, reference, bars: rows.iter().map(bar).collect() })
+    }
+
     fn height(&self) -> usize {
         TITLE_HEIGHT + self.bars.len() * BAR_PITCH
     }
@@ -185,7 +180,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{pairs::Figures, task::Task};
+    use crate::pairs::Figures;
 
     fn row(name: &str, ratio: Option<f64>) -> Row {
         let spread = |median| Spread { low: median, median, high: median };
@@ -206,21 +201,13 @@ mod tests {
 
     #[test]
     fn a_panel_for_each_scenario_and_a_bar_for_each_server() {
-        let section = Section {
-            task: Task::Echo,
-            servers: Candidate::known(Task::Echo),
-            absent: Vec::new(),
-            scenarios: Vec::new(),
-            reference: None,
-        };
         let mut failed = row("yawc", None);
         failed.is_reference = false;
         failed.outcome = Err("gone".to_owned());
         let rows =
             [row("raw-epoll", None), row("tidewire", Some(1.5)), row("<a&b>", Some(9.0)), failed];
-        let mut picture = Picture::default();
-        picture.add(&section, &rows);
-        let svg = picture.to_svg();
+        let panel = Panel::of("echo 125x100x1".to_owned(), &rows).unwrap();
+        let svg = Picture { panels: vec![panel] }.to_svg();
         assert_eq!(svg.matches("font-weight=\"bold\"").count(), 1);
         assert_eq!(svg.matches(&format!("height=\"{BAR_HEIGHT}\" fill=\"#1668b8\"")).count(), 2);
         assert!(svg.contains("width=\"80.0\""), "1.5 is half of the longest bar: {svg}");

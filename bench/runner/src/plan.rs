@@ -10,11 +10,8 @@ pub(crate) struct Plan {
     pub(crate) pair_count: usize,
     /// How long one run of a pair loads the server.
     pub(crate) slice: Duration,
-    pub(crate) idle_count: usize,
-    /// Which file keeps the result.
+    /// Which report takes the results up. Its figures are kept in files beside it.
     pub(crate) write: Option<PathBuf>,
-    /// Whether nothing of what the file holds is to be kept.
-    pub(crate) anew: bool,
     /// Which file keeps the picture.
     pub(crate) picture: Option<PathBuf>,
     pub(crate) cores: Cores,
@@ -27,11 +24,14 @@ pub(crate) struct Section {
     /// Who should be there, and cannot be had on this machine.
     pub(crate) absent: Vec<Absent>,
     pub(crate) scenarios: Vec<Scenario>,
+    /// Whether these are all that a report shall have of this work.
+    pub(crate) is_whole: bool,
     /// What ratios are to, where the person at the terminal has said so.
     pub(crate) reference: Option<String>,
 }
 
 /// A server that was not measured, and why.
+#[derive(Debug, Clone)]
 pub(crate) struct Absent {
     pub(crate) name: String,
     pub(crate) reason: String,

@@ -62,6 +62,15 @@ impl Task {
         }
     }
 
+    /// Whether it is memory that is measured.
+    pub(crate) const fn is_idle(self) -> bool {
+        matches!(self, Self::Idle | Self::TlsIdle)
+    }
+
+    pub(crate) const fn is_deflate(self) -> bool {
+        matches!(self, Self::Deflate | Self::DeflateTakeover)
+    }
+
     /// What is measured where nobody asked for a scenario: the cells for which the project has
     /// aims, and one for each question beside them. The whole product of sizes, connections and
     /// messages in flight would take hours.
@@ -82,11 +91,18 @@ impl Task {
                 "256KiBx10x1",
                 "1MiBx10x1",
             ],
-            Self::Fanout => &["125x100x1", "125x1000x1", "125x10000x1", "125x1000x16"],
+            Self::Fanout => &[
+                "125x100x1",
+                "125x1000x1",
+                "125x10000x1",
+                "125x100x16",
+                "125x1000x16",
+                "125x10000x16",
+            ],
             Self::Handshakes => &["0x100x1"],
             Self::Tls => &["125x100x1", "16KiBx100x1", "125x100x16"],
             Self::Deflate | Self::DeflateTakeover => &["text:1KiBx100x1"],
-            Self::Idle | Self::TlsIdle => &[],
+            Self::Idle | Self::TlsIdle => &["125x10000x1"],
         }
     }
 
