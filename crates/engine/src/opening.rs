@@ -37,6 +37,9 @@ pub struct Door<G> {
 
 type Decide<G> = dyn Fn(&UpgradeRequest) -> Result<(Accept, G), Rejection> + Send + Sync;
 
+/// When somebody for whom there was no place may ask again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
 /// A whole opening handshake takes at most this long by default.
 const OPENING_WITHIN: Duration = Duration::from_secs(10);
 
@@ -85,7 +88,8 @@ impl<G> Door<G> {
         self
     }
 
-    /// How long an opening handshake may take. Beyond: 408. Default: 10 s.
+    /// How long an opening handshake may take. Beyond: 408, or a mere end for who has asked nothing at
+    /// all, since there is nothing to answer. Default: 10 s.
     #[must_use]
     pub const fn handshake_timeout(mut self, within: Duration) -> Self {
         self.within = within;
@@ -161,6 +165,16 @@ pub(crate) struct Opening<G> {
     handshake: ServerHandshake,
     door: Arc<Door<G>>,
     pub(crate) deadline: Timestamp,
+    /// There was no place for it when it came.
+    pub(crate) is_beyond: bool,
+}
+
+/// What comes of a request.
+pub(crate) enum Answer<G> {
+    Opened(Opened<G>),
+    Refused(Response),
+    /// The same, for want of a place.
+    TurnedAway(Response),
 }
 
 /// The `101`, and what was agreed on by it.
@@ -172,21 +186,27 @@ pub(crate) struct Opened<G> {
 }
 
 impl<G> Opening<G> {
-    pub(crate) fn new(door: Arc<Door<G>>, now: Timestamp) -> Self {
+    pub(crate) fn new(door: Arc<Door<G>>, now: Timestamp, is_beyond: bool) -> Self {
         let deadline = now.saturating_add(door.within);
-        Self { handshake: ServerHandshake::new(door.limits), door, deadline }
+        Self { handshake: ServerHandshake::new(door.limits), door, deadline, is_beyond }
     }
 
-    /// Takes the request off the front of `input`; `None` until it is whole.
-    pub(crate) fn receive(&mut self, input: &mut &[u8]) -> Option<Result<Opened<G>, Response>> {
+    /// Takes the request off the front of `input`; `None` until it is whole. `has_place`: nobody has to
+    /// leave for this one.
+    pub(crate) fn receive(&mut self, input: &mut &[u8], has_place: bool) -> Option<Answer<G>> {
         Some(match self.handshake.receive(input) {
             Ok(None) => return None,
-            Ok(Some(Request::WebSocket(request))) => self
-                .door
-                .answer(&request)
-                .map_err(|rejection| rejection.to_response(request.version())),
-            Ok(Some(Request::Other(request))) => Err(request.respond(&request.upgrade_required())),
-            Err(error) => Err(Rejection::from(error).to_response(HttpVersion::Http11)),
+            Ok(Some(Request::WebSocket(request))) if !has_place => {
+                Answer::TurnedAway(Rejection::busy(RETRY_AFTER).to_response(request.version()))
+            }
+            Ok(Some(Request::WebSocket(request))) => match self.door.answer(&request) {
+                Ok(opened) => Answer::Opened(opened),
+                Err(rejection) => Answer::Refused(rejection.to_response(request.version())),
+            },
+            Ok(Some(Request::Other(request))) => {
+                Answer::Refused(request.respond(&request.upgrade_required()))
+            }
+            Err(error) => Answer::Refused(Rejection::from(error).to_response(HttpVersion::Http11)),
         })
     }
 

@@ -473,9 +473,16 @@ impl<H: Handler> Plane<H> {
         }
     }
 
+    /// Whether there are as many connections as there may be.
+    pub(crate) fn is_full(&self) -> bool {
+        self.conns.len() >= self.settings.connection_count_max
+    }
+
     /// A place for a new connection.
     pub(crate) fn insert(&mut self, conn: Conn<H::Guest>) -> Option<u32> {
-        if self.conns.len() >= self.settings.connection_count_max {
+        let may_be_refused = matches!(conn.stage, Stage::Opening(_));
+        let more = if may_be_refused { self.settings.refused_count_max } else { 0 };
+        if self.conns.len() >= self.settings.connection_count_max.saturating_add(more) {
             return None;
         }
         self.conns.insert(conn)

@@ -20,8 +20,12 @@ pub struct Settings {
     pub queues: QueueLimits,
     /// Messages from other threads that may wait for one. Beyond, they are refused. Default: 65,536.
     pub mail_count_max: usize,
-    /// Connections on one thread. Beyond, new ones are closed at once. Default: 1,000,000.
+    /// Connections on one thread. Beyond, who comes by a [`Door`](crate::Door) is refused with 503, and
+    /// who is handed over is closed. Default: 1,000,000.
     pub connection_count_max: usize,
+    /// So many beyond that may be there to ask and be refused, or to come in where somebody has left
+    /// meanwhile. Beyond these, new ones are closed at once. Default: 256.
+    pub refused_count_max: usize,
     /// Bytes of compressors that a thread keeps alive between messages of connections with context
     /// takeover (RFC 7692): each is some 150 to 400 KB, and to rebuild one takes longer than to
     /// compress a short message. Default: 64 MiB.
@@ -78,6 +82,7 @@ impl Default for Settings {
             queues: QueueLimits::default(),
             mail_count_max: 1 << 16,
             connection_count_max: 1_000_000,
+            refused_count_max: 256,
             #[cfg(feature = "deflate")]
             compressors_len_max: 64 << 20,
             pool_len_max: 64 << 20,

@@ -16,7 +16,7 @@ use crate::{
     engine::Adopted,
     handler::Handler,
     mail::Mail,
-    opening::{Door, Opened, Opening},
+    opening::{Answer, Door, Opened, Opening},
     refusal::Refusal,
     remote::Remote,
     settings::TICK,
@@ -31,19 +31,30 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
 impl<H: Handler> EventLoop<H> {
     pub(super) fn open(&mut self, index: u32, bytes: &mut [u8]) {
+        let has_room = self.plane.conns.len() <= self.plane.settings.connection_count_max;
         let Some(conn) = self.plane.conns.get_mut(index) else { return };
         let Stage::Opening(opening) = &mut conn.stage else { return };
+        let has_place = has_room || !opening.is_beyond;
         let mut input = &*bytes;
-        let answer = opening.receive(&mut input);
+        let answer = opening.receive(&mut input, has_place);
         let unread = bytes.len() - input.len();
         match answer {
             None => {}
-            Some(Ok(opened)) => {
+            Some(Answer::Opened(opened)) => {
                 self.opened(index, opened);
                 self.hear_unless_empty(index, &mut bytes[unread..]);
             }
-            Some(Err(response)) => self.refuse(index, &response),
+            Some(Answer::Refused(response)) => self.refuse(index, &response),
+            Some(Answer::TurnedAway(response)) => {
+                self.turned_away();
+                self.refuse(index, &response);
+            }
         }
+    }
+
+    fn turned_away(&mut self) {
+        self.plane.stats.turned_away_count += 1;
+        tracing::warn!("a connection is turned away: the thread has as many as it may");
     }
 
     fn opened(&mut self, index: u32, opened: Opened<H::Guest>) {
@@ -141,7 +152,7 @@ impl<H: Handler> EventLoop<H> {
                 return tracing::error!("TLS cannot be spoken: {error}");
             }
         };
-        let opening = Opening::new(door, self.plane.cx.now);
+        let opening = Opening::new(door, self.plane.cx.now, self.plane.is_full());
         let mut conn = Conn::new(socket, Stage::Opening(Box::new(opening)));
         conn.tls = tls.map(Box::new);
         self.place(backend, conn);
@@ -163,8 +174,7 @@ impl<H: Handler> EventLoop<H> {
         // What we write is complete. It fails if the peer is gone; reading will tell.
         let _ = rustix::net::sockopt::set_tcp_nodelay(&conn.socket, true);
         let Some(index) = self.plane.insert(conn) else {
-            self.plane.stats.turned_away_count += 1;
-            tracing::warn!("a connection is turned away: the thread has as many as it may");
+            self.turned_away();
             return None;
         };
         if let Err(error) = backend.add(self, index) {

@@ -87,6 +87,12 @@ impl Client {
 
     /// The status of the response to a request; its body, if it has one, is what is left.
     pub fn status(&mut self) -> u16 {
+        let head = self.head();
+        head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status")
+    }
+
+    /// All of the response but its body.
+    pub fn head(&mut self) -> String {
         let end = loop {
             if let Some(at) = self.read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break at + 4;
@@ -94,8 +100,7 @@ impl Client {
             assert!(self.fill(), "no answer, or half of one: {:?}", self.read);
         };
         let head: Vec<u8> = self.read.drain(..end).collect();
-        let head = String::from_utf8(head).unwrap();
-        head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status")
+        String::from_utf8(head).unwrap()
     }
 
     /// All that comes until TCP ends.

@@ -16,6 +16,7 @@ on_every_io! {
     who_is_refused_is_told_why,
     who_is_too_slow_is_told,
     byte_by_byte,
+    who_finds_no_place_is_told,
     thread_is_full,
 }
 
@@ -76,16 +77,46 @@ fn byte_by_byte(io: Io) {
     client.round_trip("in");
 }
 
-fn thread_is_full(io: Io) {
+/// One more than there may be is told so, and when it may ask again.
+fn who_finds_no_place_is_told(io: Io) {
     let server = Server::with(io, |settings| settings.connection_count_max = 3);
     let mut clients: Vec<_> = (0..3).map(|_| Client::open(server.address)).collect();
-    for _ in 0..5 {
-        assert_eq!(Client::tcp(server.address).hear(), Heard::End);
+    for round in 1..=5 {
+        let mut beyond = Client::tcp(server.address);
+        beyond.write(REQUEST.as_bytes());
+        let head = beyond.head();
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+        assert!(head.contains("\r\nRetry-After: 5\r\n"), "{head}");
+        assert!(!beyond.rest().is_empty());
+        drop(beyond);
+        wait_until("it does not count", || server.remote().connection_count() == 3);
+        wait_until("it is counted", || server.remote().stats()[0].turned_away_count == round);
     }
-    wait_until("they do not count", || server.remote().connection_count() == 3);
-    wait_until("they are counted", || server.remote().stats()[0].turned_away_count == 5);
     clients[1].round_trip("served");
     drop(clients.pop());
     wait_until("one has gone", || server.remote().connection_count() == 2);
     Client::open(server.address).round_trip("there is room again");
+}
+
+/// Those who wait to be refused have a limit as well.
+fn thread_is_full(io: Io) {
+    let server = Server::with(io, |settings| {
+        settings.connection_count_max = 1;
+        settings.refused_count_max = 2;
+    });
+    let client = Client::open(server.address);
+    let mut beyond = [(); 2].map(|()| Client::tcp(server.address));
+    wait_until("they are there", || server.remote().stats()[0].connection_count == 3);
+    assert_eq!(Client::tcp(server.address).hear(), Heard::End);
+    beyond[0].write(REQUEST.as_bytes());
+    assert_eq!(beyond[0].status(), 503);
+    beyond[0].end();
+    assert!(!beyond[0].rest().is_empty());
+    drop(client);
+    wait_until("both have gone", || server.remote().connection_count() == 1);
+    // There is a place by now.
+    beyond[1].write(REQUEST.as_bytes());
+    assert_eq!(beyond[1].status(), 101);
+    beyond[1].round_trip("let in");
+    wait_until("two were counted", || server.remote().stats()[0].turned_away_count == 2);
 }

@@ -1,6 +1,7 @@
 //! [`Rejection`]: how a server refuses a request.
 
 use alloc::{format, string::ToString as _, vec::Vec};
+use core::time::Duration;
 
 use super::{
     error::{ApiMisuse, RequestError},
@@ -41,6 +42,14 @@ impl Rejection {
     /// 408, for a request whose head does not arrive in time.
     pub fn timeout() -> Self {
         Self::known(408, "The request did not arrive in time.")
+    }
+
+    /// 503, for a request for which there is no room at the moment: it may come again after so long, in
+    /// whole seconds (RFC 9110 §10.2.3).
+    pub fn busy(retry_after: Duration) -> Self {
+        let mut rejection = Self::known(503, "There is no room at the moment.");
+        rejection.headers.push("Retry-After", retry_after.as_secs().to_string().as_bytes());
+        rejection
     }
 
     pub(super) fn known(status: u16, sentence: &str) -> Self {

@@ -466,6 +466,15 @@ fn h11_408_for_the_driver_to_send() {
     assert_eq!(response.headers().get("connection"), Some(&b"close"[..]));
 }
 
+/// RFC 9110 §10.2.3: Retry-After is "a non-negative decimal integer", in seconds.
+#[test]
+fn who_finds_no_room_may_come_again() {
+    let rejection = Rejection::busy(core::time::Duration::from_millis(5900));
+    let response = rejection.to_response(HttpVersion::Http11);
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers().get("retry-after"), Some(&b"5"[..]));
+}
+
 #[test]
 fn parsed_heads_meet_the_same_checks() {
     let parsed = |method: &str, changes: &[(&str, &str)]| {
