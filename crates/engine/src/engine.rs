@@ -83,7 +83,7 @@ impl<H: Handler> Engine<H> {
         handler: impl Fn(usize) -> H + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let thread_count = settings.thread_count.clamp(1, usize::from(u16::MAX));
-        let remote = Remote::new(thread_count, settings.mail_count_max)?;
+        let remote = Remote::new(thread_count, settings.mail_limits())?;
         let (settings, handler) = (Arc::new(settings), Arc::new(handler));
         let (chosen, origin) = (settings.io.choose()?, Instant::now());
         let mut engine = Self { remote, threads: Vec::new() };

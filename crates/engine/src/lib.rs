@@ -52,7 +52,8 @@
 //! What a peer sends is bounded by [`Limits`](proto::Limits); what waits for it by [`QueueLimits`]:
 //! with more than the high-water mark queued, nothing more is read from it, and at the brim it is
 //! closed. What is only [offered](Plane::offer) to a slow reader waits for room, and the oldest of it is
-//! dropped. What other threads send waits in a mailbox of [`Settings::mail_count_max`]. Deadlines (Ping,
+//! dropped. What other threads send waits in a mailbox of [`Settings::mail_count_max`]
+//! messages and [`Settings::mail_len_max`] bytes. Deadlines (Ping,
 //! Pong, Close, writing, opening handshake) are kept by walking over the connections once a second, so
 //! each is noticed up to a second late; Pings are spread over a quarter of their time.
 #![deny(unsafe_code)]

@@ -19,14 +19,30 @@ use rustix::{
 #[derive(Debug)]
 pub(crate) struct Mailbox<T> {
     queue: Mutex<Queue<T>>,
-    count_max: usize,
+    limits: MailLimits,
     wakes: AtomicBool,
     event: OwnedFd,
+}
+
+/// How much may wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MailLimits {
+    pub(crate) count_max: usize,
+    /// In bytes.
+    pub(crate) len_max: usize,
+}
+
+/// What can be put into a mailbox.
+pub(crate) trait Weigh {
+    /// Bytes that are held while it waits.
+    fn weight(&self) -> usize;
 }
 
 #[derive(Debug)]
 struct Queue<T> {
     mail: VecDeque<T>,
+    /// All weights.
+    len: usize,
     /// Nobody will take any more.
     closed: bool,
 }
@@ -35,18 +51,21 @@ struct Queue<T> {
 #[derive(Debug)]
 pub(crate) struct Full<T>(pub(crate) T);
 
-impl<T> Mailbox<T> {
-    pub(crate) fn new(count_max: usize) -> io::Result<Self> {
+impl<T: Weigh> Mailbox<T> {
+    pub(crate) fn new(limits: MailLimits) -> io::Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let queue = Mutex::new(Queue { mail: VecDeque::new(), closed: false });
-        Ok(Self { queue, count_max, wakes: AtomicBool::new(false), event })
+        let queue = Mutex::new(Queue { mail: VecDeque::new(), len: 0, closed: false });
+        Ok(Self { queue, limits, wakes: AtomicBool::new(false), event })
     }
 
     pub(crate) fn put(&self, mail: T) -> Result<(), Full<T>> {
+        let weight = mail.weight();
         let mut queue = self.lock();
-        if queue.closed || queue.mail.len() >= self.count_max {
+        let len = queue.len.saturating_add(weight);
+        if queue.closed || queue.mail.len() >= self.limits.count_max || len > self.limits.len_max {
             return Err(Full(mail));
         }
+        queue.len = len;
         queue.mail.push_back(mail);
         drop(queue);
         self.wake();
@@ -73,7 +92,9 @@ impl<T> Mailbox<T> {
         // visible what others did before they woke us, also where they put no mail in.
         let _ = rustix::io::read(&self.event, &mut [0; 8]); // nothing to read: drained already
         self.wakes.swap(false, Ordering::AcqRel);
-        mem::swap(&mut self.lock().mail, empty);
+        let mut queue = self.lock();
+        queue.len = 0;
+        mem::swap(&mut queue.mail, empty);
     }
 
     /// The thread ends: what waits comes back, and nothing is taken any more.
@@ -95,9 +116,36 @@ mod tests {
 
     use super::*;
 
+    const SOME: MailLimits = MailLimits { count_max: 2, len_max: usize::MAX };
+
+    impl Weigh for char {
+        fn weight(&self) -> usize {
+            self.len_utf8()
+        }
+    }
+
+    impl Weigh for (usize, usize) {
+        fn weight(&self) -> usize {
+            0
+        }
+    }
+
+    #[test]
+    fn it_holds_so_many_bytes() {
+        let mailbox = Mailbox::new(MailLimits { count_max: 10, len_max: 5 }).unwrap();
+        assert!(matches!(mailbox.put('🌊'), Ok(())));
+        assert!(matches!(mailbox.put('é'), Err(Full('é'))), "6 bytes");
+        assert!(mailbox.put('a').is_ok(), "5 bytes");
+        assert!(matches!(mailbox.put('b'), Err(Full('b'))));
+        let mut mail = VecDeque::new();
+        mailbox.take(&mut mail);
+        assert_eq!(mail, ['🌊', 'a']);
+        assert!(mailbox.put('é').is_ok(), "what was taken does not count any more");
+    }
+
     #[test]
     fn it_holds_so_many_and_wakes_once() {
-        let mailbox = Mailbox::new(2).unwrap();
+        let mailbox = Mailbox::new(SOME).unwrap();
         assert!(mailbox.put('a').is_ok() && mailbox.put('b').is_ok());
         assert!(matches!(mailbox.put('c'), Err(Full('c'))));
         let mut counter = [0; 8];
@@ -114,7 +162,7 @@ mod tests {
     #[test]
     fn x7_nobody_is_left_asleep() {
         const COUNT: usize = 20_000;
-        let mailbox = Mailbox::new(64).unwrap();
+        let mailbox = Mailbox::new(MailLimits { count_max: 64, ..SOME }).unwrap();
         let mut taken = [0; 4];
         std::thread::scope(|scope| {
             for sender in 0..taken.len() {
@@ -149,7 +197,7 @@ mod tests {
 
     #[test]
     fn who_has_ended_takes_nothing_any_more() {
-        let mailbox = Mailbox::new(2).unwrap();
+        let mailbox = Mailbox::new(SOME).unwrap();
         assert!(mailbox.put('a').is_ok());
         assert_eq!(mailbox.close(), ['a']);
         assert!(matches!(mailbox.put('b'), Err(Full('b'))));

@@ -17,7 +17,7 @@ use crate::{
     handler::Handler,
     id::ConnectionId,
     mail::Mail,
-    mailbox::{Full, Mailbox},
+    mailbox::{Full, MailLimits, Mailbox},
 };
 
 /// The way to an engine's threads from any other: cheap to clone.
@@ -63,17 +63,19 @@ pub struct MailboxFull;
 
 impl fmt::Display for MailboxFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the thread does not keep up: its mailbox is full (mail_count_max)")
+        f.write_str(
+            "the thread does not keep up: its mailbox is full (mail_count_max, mail_len_max)",
+        )
     }
 }
 
 impl std::error::Error for MailboxFull {}
 
 impl<H: Handler> Remote<H> {
-    pub(crate) fn new(thread_count: usize, mail_count_max: usize) -> io::Result<Self> {
+    pub(crate) fn new(thread_count: usize, limits: MailLimits) -> io::Result<Self> {
         let threads = (0..thread_count)
             .map(|_| {
-                let mailbox = Mailbox::new(mail_count_max)?;
+                let mailbox = Mailbox::new(limits)?;
                 Ok(Thread { mailbox, load: AtomicUsize::new(0), stats: Default::default() })
             })
             .collect::<io::Result<_>>()?;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tidewire_proto::{CloseCode, CloseFrame, Config};
 
-use crate::{backend::Io, plane::close_frame};
+use crate::{backend::Io, mailbox::MailLimits, plane::close_frame};
 
 /// How an engine works. All of its threads share one.
 #[derive(Debug, Clone)]
@@ -20,6 +20,9 @@ pub struct Settings {
     pub queues: QueueLimits,
     /// Messages from other threads that may wait for one. Beyond, they are refused. Default: 65,536.
     pub mail_count_max: usize,
+    /// Bytes of such messages, overhead included; what was published to several threads counts at each.
+    /// Default: 256 MiB.
+    pub mail_len_max: usize,
     /// Connections on one thread. Beyond, who comes by a [`Door`](crate::Door) is refused with 503, and
     /// who is handed over is closed. Default: 1,000,000.
     pub connection_count_max: usize,
@@ -81,6 +84,7 @@ impl Default for Settings {
             config: Config::default(),
             queues: QueueLimits::default(),
             mail_count_max: 1 << 16,
+            mail_len_max: 256 << 20,
             connection_count_max: 1_000_000,
             refused_count_max: 256,
             #[cfg(feature = "deflate")]
@@ -104,6 +108,10 @@ impl Default for QueueLimits {
 }
 
 impl Settings {
+    pub(crate) const fn mail_limits(&self) -> MailLimits {
+        MailLimits { count_max: self.mail_count_max, len_max: self.mail_len_max }
+    }
+
     pub(crate) fn queued_len_max(&self) -> usize {
         self.queues.len_max.unwrap_or_else(|| {
             let message = usize::try_from(self.config.limits.message_len_max).unwrap_or(usize::MAX);

@@ -21,6 +21,7 @@ on_every_io! {
     publications_keep_their_order_on_all_threads,
     from_other_threads,
     a_mailbox_is_full,
+    a_mailbox_is_full_of_bytes,
     reading_is_paused_with_frames_behind,
     a_handler_is_woken,
     compressed_once_for_many,
@@ -206,9 +207,8 @@ fn from_other_threads(io: Io) {
     assert!(remote.tell(2, Box::new(|_| {})).is_err(), "there is no such thread");
 }
 
-fn a_mailbox_is_full(io: Io) {
-    let server = Server::with(io, |settings| settings.mail_count_max = 3);
-    let (mut client, id) = server.connect();
+/// Keeps a server's thread from its mail until the end that is returned is used.
+fn hold(server: &Server) -> mpsc::Sender<()> {
     let (go_on, wait) = mpsc::channel::<()>();
     let (here, arrived) = mpsc::channel::<()>();
     let hold = move |_: &mut Plane<Tester>| {
@@ -217,6 +217,29 @@ fn a_mailbox_is_full(io: Io) {
     };
     assert!(server.remote().tell(0, Box::new(hold)).is_ok());
     arrived.recv().unwrap();
+    go_on
+}
+
+fn a_mailbox_is_full_of_bytes(io: Io) {
+    let server = Server::with(io, |settings| settings.mail_len_max = 10_000);
+    let (mut client, id) = server.connect();
+    let go_on = hold(&server);
+    let fits = |len| server.remote().send(id, vec![7; len]).is_ok();
+    // A message has some overhead, which is the same for all; the longest that fits finds it.
+    let longest = (1..=10_000).rev().find(|&len| fits(len)).expect("some overhead, not all");
+    assert!(longest > 9_000 && !fits(0), "{longest}");
+    go_on.send(()).unwrap();
+    assert!(client.hear() == Heard::Binary(vec![7; longest]));
+    let go_on = hold(&server);
+    assert!(!fits(longest + 1) && fits(longest), "what was taken does not count any more");
+    go_on.send(()).unwrap();
+    assert!(client.hear() == Heard::Binary(vec![7; longest]));
+}
+
+fn a_mailbox_is_full(io: Io) {
+    let server = Server::with(io, |settings| settings.mail_count_max = 3);
+    let (mut client, id) = server.connect();
+    let go_on = hold(&server);
     for number in 0..3 {
         server.remote().send(id, number.to_string()).unwrap();
     }

@@ -14,7 +14,7 @@ const TOPIC: &str = "topic";
 
 /// Does what it is told, and remembers what it heard.
 #[derive(Default)]
-struct Obedient {
+pub(super) struct Obedient {
     heard: Vec<(usize, Vec<u8>)>,
 }
 
@@ -45,7 +45,7 @@ impl Handler for Obedient {
 
 pub(super) struct Turns {
     pub(super) world: Rc<RefCell<World>>,
-    event_loop: EventLoop<Obedient>,
+    pub(super) event_loop: EventLoop<Obedient>,
     epoll: Epoll<Simulated>,
     remote: Remote<Obedient>,
 }
@@ -53,10 +53,14 @@ pub(super) struct Turns {
 impl Turns {
     /// With so many open connections.
     pub(super) fn new(count: usize) -> Self {
+        Self::with(Settings::default(), count)
+    }
+
+    pub(super) fn with(settings: Settings, count: usize) -> Self {
         let weather = Weather { rough: false, leap: Duration::from_millis(1) };
         let world = Rc::new(RefCell::new(World::new(0, weather)));
-        let remote = Remote::new(1, 1000).unwrap();
-        let plane = Plane::new(0, Arc::new(Settings::default()), remote.clone());
+        let remote = Remote::new(1, settings.mail_limits()).unwrap();
+        let plane = Plane::new(0, Arc::new(settings), remote.clone());
         let mut epoll = Epoll::new(Simulated(Rc::clone(&world)));
         let mut event_loop = EventLoop::new(plane, Obedient::default());
         event_loop.begin(&mut epoll).unwrap();

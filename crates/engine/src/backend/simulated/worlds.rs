@@ -360,7 +360,7 @@ impl Play {
         if random.one_in(3) {
             settings.queues.brim = Brim::Refuse;
         }
-        let remote = Remote::new(1, 1000).unwrap();
+        let remote = Remote::new(1, settings.mail_limits()).unwrap();
         let plane = Plane::new(0, Arc::new(settings.clone()), remote.clone());
         let journal = Rc::new(RefCell::new(Journal::default()));
         let recorder = Recorder {
