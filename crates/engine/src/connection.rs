@@ -104,6 +104,21 @@ impl<G> Conn<G> {
         }
     }
 
+    /// What waits to be written costs so much, in the queue and as ciphertext.
+    #[inline]
+    pub(crate) fn queued_cost(&self) -> usize {
+        match &self.stage {
+            Stage::Open(proto) => proto.outbox().cost() + self.held_len(),
+            Stage::Opening(_) | Stage::Refused(_) => 0,
+        }
+    }
+
+    /// Ciphertext that waits to be written.
+    #[inline]
+    pub(crate) fn held_len(&self) -> usize {
+        self.tls.as_ref().map_or(0, |tls| tls.held_len())
+    }
+
     /// Whether bytes from the peer are wanted at the moment.
     pub(crate) fn wants_read(&self) -> bool {
         !self.flags.half_closed && self.wants_to_hear()

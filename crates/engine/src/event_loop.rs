@@ -357,11 +357,10 @@ impl<H: Handler> EventLoop<H> {
     /// Below the low-water mark a connection is heard again. The handler is told of both marks.
     fn look_at_marks(&mut self, index: u32) {
         let Some(conn) = self.plane.conns.get_mut(index) else { return };
-        let Stage::Open(proto) = &mut conn.stage else { return };
         if !conn.flags.high {
             return;
         }
-        let cost = proto.outbox().cost();
+        let cost = conn.queued_cost();
         let queues = &self.plane.settings.queues;
         if cost >= queues.low_water.max(1) {
             if cost > queues.high_water && !conn.flags.congested && !conn.flags.muted {
@@ -370,6 +369,7 @@ impl<H: Handler> EventLoop<H> {
             }
             return;
         }
+        let Stage::Open(proto) = &mut conn.stage else { return };
         conn.flags.high = false;
         conn.flags.congested = false;
         if !conn.flags.paused && !conn.flags.half_closed {

@@ -27,6 +27,14 @@ impl Tls {
         match *self {}
     }
 
+    pub(crate) const fn held_len(&self) -> usize {
+        match *self {}
+    }
+
+    pub(crate) const fn taken(&mut self, _len: usize, _all: bool) {
+        match *self {}
+    }
+
     pub(crate) fn wants_write(&self) -> bool {
         match *self {}
     }

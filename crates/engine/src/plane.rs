@@ -203,11 +203,11 @@ impl<H: Handler> Plane<H> {
         self.close_at(index, frame)
     }
 
-    /// Bytes that wait to be written on a connection; zero where there is none.
+    /// Bytes that wait to be written on a connection, encrypted already or not; zero where there is none.
     pub fn buffered(&self, id: ConnectionId) -> usize {
         let conn = self.index(id).and_then(|index| self.conns.get(index));
         conn.map_or(0, |conn| match &conn.stage {
-            Stage::Open(proto) => proto.outbox().len() + self.runs.len(conn.run),
+            Stage::Open(proto) => proto.outbox().len() + self.runs.len(conn.run) + conn.held_len(),
             Stage::Opening(_) | Stage::Refused(_) => 0,
         })
     }
@@ -289,11 +289,11 @@ impl<H: Handler> Plane<H> {
         if self.conns.get(index).is_some_and(|conn| !conn.run.is_empty()) {
             self.settle(index);
         }
-        let Some(Conn { stage: Stage::Open(proto), .. }) = self.conns.get(index) else {
+        let Some(conn @ Conn { stage: Stage::Open(_), .. }) = self.conns.get(index) else {
             return Err(SendError::Gone);
         };
         let len = message.len();
-        if !self.fits(proto.outbox().cost(), len) {
+        if !self.fits(conn.queued_cost(), len) {
             return Err(self.brim(index));
         }
         if len >= WRITTEN_AT_ONCE_LEN_MIN && self.write_at_once(index, &message) {
@@ -335,7 +335,8 @@ impl<H: Handler> Plane<H> {
 
     /// `len` is the message's.
     fn share_at(&mut self, index: u32, message: &Prepared, len: usize) {
-        let fits = self.fits(0, len);
+        let Some(conn) = self.conns.get(index) else { return };
+        let fits = self.fits(conn.held_len(), len);
         let Some(conn) = self.conns.get_mut(index) else { return };
         let Stage::Open(proto) = &mut conn.stage else { return };
         let Some(frame) = fits.then(|| proto.share(&mut self.cx, message)).flatten() else {
@@ -445,8 +446,8 @@ impl<H: Handler> Plane<H> {
     #[inline]
     pub(crate) fn account(&mut self, index: u32) {
         let Some(conn) = self.conns.get_mut(index) else { return };
+        let cost = conn.queued_cost();
         let Stage::Open(proto) = &mut conn.stage else { return };
-        let cost = proto.outbox().cost();
         self.queued_len = self.queued_len - conn.accounted + cost;
         conn.accounted = cost;
         if cost > self.settings.queues.high_water && !conn.flags.high {

@@ -16,16 +16,23 @@ pub(crate) struct Tls {
     connection: ServerConnection,
     /// Nothing more may be encrypted: it failed, or has said that this is the end.
     ended: bool,
+    /// What was encrypted of ours and not taken by the socket, as it is on the wire.
+    held_len: usize,
 }
 
+/// What encryption adds to each record, and how much one holds (RFC 8446 §5.2; older versions add some
+/// bytes more).
+const RECORD_OVERHEAD: usize = 22;
+const RECORD_LEN_MAX: usize = 1 << 14;
+
 /// What rustls may hold of ours before the socket has taken it: so the connection's own queue is
-/// where bytes wait, are counted and are bounded.
+/// where most bytes wait. [`Tls::held_len`] counts the others.
 const HELD_LEN_MAX: usize = 64 << 10;
 
 impl Tls {
     pub(crate) fn new(mut connection: ServerConnection) -> Self {
         connection.set_buffer_limit(Some(HELD_LEN_MAX));
-        Self { connection, ended: false }
+        Self { connection, ended: false, held_len: 0 }
     }
 
     /// A connection of which nothing has arrived yet.
@@ -55,7 +62,21 @@ impl Tls {
 
     /// Encrypts as much of `chunks` as may be held.
     pub(crate) fn write(&mut self, chunks: &[IoSlice<'_>]) -> usize {
-        self.connection.writer().write_vectored(chunks).unwrap_or(0)
+        let len = self.connection.writer().write_vectored(chunks).unwrap_or(0);
+        self.held_len += len + len.div_ceil(RECORD_LEN_MAX) * RECORD_OVERHEAD;
+        len
+    }
+
+    /// Bytes that were encrypted, and that the socket has not [taken](Self::taken) yet. They belong to
+    /// what waits to be written (see [`QueueLimits`](crate::QueueLimits)).
+    pub(crate) const fn held_len(&self) -> usize {
+        self.held_len
+    }
+
+    /// The socket has taken so much ciphertext, or all of it. Not every byte of that was ours, so only
+    /// the latter is exact.
+    pub(crate) const fn taken(&mut self, len: usize, all: bool) {
+        self.held_len = if all { 0 } else { self.held_len.saturating_sub(len) };
     }
 
     /// Whether ciphertext waits to be written.

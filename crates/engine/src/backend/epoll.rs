@@ -217,7 +217,7 @@ impl<K: Kernel> Epoll<K> {
             }
             let mut socket = Socket { kernel: &mut self.kernel, fd: conn.socket.as_fd() };
             match tls.write_to(&mut socket) {
-                Ok(_) => {}
+                Ok(len) => tls.taken(len, !tls.wants_write()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     conn.flags.blocked = true;

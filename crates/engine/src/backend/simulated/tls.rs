@@ -15,6 +15,7 @@ use super::{
     move_front,
     turns::{Turns, sent, text},
 };
+use crate::{Brim, SendError, Settings};
 
 /// Both ends, with the handshake still to come.
 fn pair() -> (ClientConnection, ServerConnection) {
@@ -58,6 +59,10 @@ fn ciphertext(client: &mut ClientConnection, plaintext: &[u8]) -> Vec<u8> {
 
 /// A client whose server end has been handed over, with what had arrived in it by then.
 fn open(arrived: &[u8]) -> (Turns, ClientConnection) {
+    open_with(Settings::default(), arrived)
+}
+
+fn open_with(settings: Settings, arrived: &[u8]) -> (Turns, ClientConnection) {
     let (mut client, mut server) = pair();
     while client.is_handshaking() || server.is_handshaking() {
         server.read_tls(&mut &*ciphertext(&mut client, b"")).unwrap();
@@ -69,7 +74,7 @@ fn open(arrived: &[u8]) -> (Turns, ClientConnection) {
     }
     server.read_tls(&mut &*ciphertext(&mut client, arrived)).unwrap();
     server.process_new_packets().unwrap();
-    let mut turns = Turns::new(0);
+    let mut turns = Turns::with(settings, 0);
     turns.adopt(Vec::new(), |adopted| adopted.tls(server));
     (turns, client)
 }
@@ -119,4 +124,33 @@ fn what_is_no_tls_ends_the_connection() {
     move_front(&mut world.sockets[0].outbound, &mut alert);
     client.read_tls(&mut &*alert).unwrap();
     assert!(client.process_new_packets().is_err(), "it is told why");
+}
+
+/// L5: what is encrypted and not taken counts like everything else that waits.
+#[test]
+fn what_is_encrypted_and_waits_belongs_to_the_queue() {
+    let mut settings = Settings::default();
+    settings.queues.len_max = Some(1000);
+    settings.queues.brim = Brim::Refuse;
+    let (mut turns, mut client) = open_with(settings, b"");
+    read(&turns, &mut client); // session tickets
+    turns.world.borrow_mut().sockets[0].room = 0;
+    turns.receive(0, &ciphertext(&mut client, &text("send")));
+    turns.turn();
+    // Ten frames of six bytes in one record.
+    let held_len = 60 + 22;
+    let plane = &mut turns.event_loop.plane;
+    let id = plane.connections().next().unwrap();
+    assert_eq!((plane.queued_len(), plane.buffered(id)), (held_len, held_len));
+    let left = 1000 - held_len;
+    assert_eq!(plane.send(id, vec![0; left + 1]), Err(SendError::Full));
+    assert_eq!(plane.send(id, vec![0; left]), Ok(()));
+    // ... and not any more once the socket has taken it.
+    turns.world.borrow_mut().sockets[0].room = 1 << 20;
+    turns.turn();
+    turns.turn();
+    let header_len = 4;
+    let frames = read(&turns, &mut client);
+    assert_eq!(frames.len(), 60 + header_len + left);
+    assert_eq!(turns.event_loop.plane.queued_len(), 0);
 }

@@ -321,6 +321,9 @@ impl Uring {
         let written = result.unwrap_or(0);
         if let Load::Ciphertext(mut bytes) = send.load {
             bytes.advance(written);
+            if let Some(tls) = &mut conn.tls {
+                tls.taken(written, bytes.is_empty());
+            }
             if !bytes.is_empty() {
                 conn.flags.sending = true;
                 self.unsent.push((send.name, bytes));
