@@ -1,6 +1,6 @@
 //! How connections end: closing handshakes, panics, peers that vanish or fall silent.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use tidewire_engine::{
     Io,
@@ -9,7 +9,7 @@ use tidewire_engine::{
 
 use crate::{
     client::{Client, Heard, close, frame, is_gone},
-    server::{PANIC, Server, Told, panic_if},
+    server::{PANIC, Server, Told, panic_if, wait_until},
 };
 
 on_every_io! {
@@ -94,7 +94,16 @@ fn a_half_closed_peer_gets_its_answers(io: Io) {
             std::io::Write::write_all(&mut writer, &stream).unwrap();
             writer.shutdown(std::net::Shutdown::Write).unwrap();
         });
-        std::thread::sleep(Duration::from_millis(20)); // so that it is queued, not written
+        // So that it is queued and not written, where it is more than sockets hold.
+        let heard = Cell::new(0);
+        wait_until("answers wait for us, or all are written", || {
+            while heard.get() < count
+                && let Some(told) = server.told_already()
+            {
+                heard.set(heard.get() + usize::from(matches!(told, Told::Message(..))));
+            }
+            heard.get() == count || server.remote().stats()[0].queued_len > 0
+        });
         for _ in 0..count {
             assert!(client.hear() == Heard::Binary(vec![7; 50_000]));
         }
@@ -128,7 +137,7 @@ fn peers_vanish_at_any_point(io: Io) {
     }
     other.round_trip("still served");
     drop(other);
-    crate::server::wait_until("all are gone", || server.remote().connection_count() == 0);
+    wait_until("all are gone", || server.remote().connection_count() == 0);
     let mut open = 0_i64;
     while let Some(told) = server.told_already() {
         match told {
