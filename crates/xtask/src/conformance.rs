@@ -1,6 +1,6 @@
 //! The Autobahn suite against the echo examples; the verdict is that of `conformance/run.py`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -28,21 +28,19 @@ enum Transport {
 }
 
 /// One run of the suite.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Run {
     role: Role,
     transport: Transport,
-    cases: &'static str,
+    cases: String,
     deflate: bool,
 }
 
 /// The sections that are about the protocol; 9 would measure the proxy.
-const HTTP2: Run = Run {
-    role: Role::Server(Echo::Library),
-    transport: Transport::Http2,
-    cases: "1-7",
-    deflate: false,
-};
+fn over_http2() -> Run {
+    let (role, transport) = (Role::Server(Echo::Library), Transport::Http2);
+    Run { role, transport, cases: "1-7".to_owned(), deflate: false }
+}
 
 /// All there are, over TCP and TLS.
 fn roles() -> impl Iterator<Item = Role> {
@@ -56,28 +54,45 @@ pub(crate) fn ci() -> Lane {
     let mut lane = vec![judge_itself()];
     for role in roles() {
         for transport in [Transport::Tcp, Transport::Tls] {
-            lane.push(Run { role, transport, cases: "1-10", deflate: false }.step());
+            let cases = "1-10".to_owned();
+            lane.push(Run { role, transport, cases, deflate: false }.step());
         }
         if !matches!(role, Role::Server(Echo::Engine(_))) {
-            let transport = Transport::Tcp;
-            lane.push(Run { role, transport, cases: DEFLATE, deflate: true }.step());
+            let (transport, cases) = (Transport::Tcp, DEFLATE.to_owned());
+            lane.push(Run { role, transport, cases, deflate: true }.step());
         }
     }
-    lane.push(HTTP2.step());
+    lane.push(over_http2().step());
     lane
 }
 
 /// Every case wherever it could differ, and the page about it.
 pub(crate) fn all() -> Lane {
+    let mut runs = everywhere("*");
+    runs.push(over_http2());
+    summed_up(runs, |desk| Ok(desk.workspace.root("conformance/SUMMARY.md")))
+}
+
+/// The same of some cases, to look at: the page is kept where nobody takes it for the whole.
+pub(crate) fn some(cases: &str) -> Lane {
+    summed_up(everywhere(cases), |desk| Ok(desk.workspace.results("autobahn")?.join("SUMMARY.md")))
+}
+
+/// In both roles of the library and on both backends of the engine, over TCP and TLS.
+fn everywhere(cases: &str) -> Vec<Run> {
     let mut runs = Vec::new();
     for role in roles() {
         for transport in [Transport::Tcp, Transport::Tls] {
-            runs.push(Run { role, transport, cases: "*", deflate: true });
+            runs.push(Run { role, transport, cases: cases.to_owned(), deflate: true });
         }
     }
-    runs.push(HTTP2);
-    let mut lane: Lane = runs.iter().map(|run| run.step()).collect();
-    lane.push(Step::new("SUMMARY.md", move |desk| summary(desk, &runs)));
+    runs
+}
+
+/// Runs, and then a page about them.
+fn summed_up(runs: Vec<Run>, page: fn(&Desk<'_>) -> Result<PathBuf, String>) -> Lane {
+    let mut lane: Lane = runs.iter().cloned().map(Run::step).collect();
+    lane.push(Step::new("SUMMARY.md", move |desk| summary(desk, &runs, &page(desk)?)));
     lane
 }
 
@@ -87,7 +102,7 @@ fn judge_itself() -> Step {
 }
 
 impl Run {
-    fn label(self) -> String {
+    fn label(&self) -> String {
         let role = match self.role {
             Role::Server(Echo::Library) => "server".to_owned(),
             Role::Server(Echo::Engine(io)) => format!("engine on {io}"),
@@ -102,17 +117,17 @@ impl Run {
     }
 
     fn step(self) -> Step {
-        let cases = if self.cases == "*" { "all" } else { self.cases };
+        let cases = self.cases.replace('*', "all");
         Step::new(format!("autobahn {} {cases}", self.label()), move |desk| self.judge(desk))
     }
 
-    fn reports(self, desk: &Desk<'_>) -> Result<PathBuf, String> {
+    fn reports(&self, desk: &Desk<'_>) -> Result<PathBuf, String> {
         let cases = self.cases.replace('*', "all");
         desk.workspace
             .results(&format!("autobahn/{} {cases}", self.label()).replace([',', ' ', '/'], "-"))
     }
 
-    fn judge(self, desk: &Desk<'_>) -> Verdict {
+    fn judge(&self, desk: &Desk<'_>) -> Verdict {
         let mut run = desk.words("python3 conformance/run.py");
         run.env("AUTOBAHN_PREFIX", setup::autobahn_prefix(desk.workspace));
         let certificate = match self.transport {
@@ -140,7 +155,7 @@ impl Run {
                 }
             }
         }
-        run.args(["--cases", self.cases, "--out"]).arg(self.reports(desk)?);
+        run.args(["--cases", &self.cases, "--out"]).arg(self.reports(desk)?);
         desk.run(run, LIMIT)?;
         drop(proxy);
         if server.is_some_and(|mut server| !server.is_alive()) {
@@ -151,7 +166,7 @@ impl Run {
         verdict.ok_or_else(|| "the suite came to no verdict".to_owned().into())
     }
 
-    fn server(self, echo: Echo, desk: &Desk<'_>, certificate: Option<&Certificate>) -> Command {
+    fn server(&self, echo: Echo, desk: &Desk<'_>, certificate: Option<&Certificate>) -> Command {
         let mut command = echo.command(desk.workspace);
         if self.deflate {
             command.arg("--deflate");
@@ -165,7 +180,7 @@ impl Run {
         command
     }
 
-    fn client(self, desk: &Desk<'_>) -> String {
+    fn client(&self, desk: &Desk<'_>) -> String {
         let program = testee::echo_client(desk.workspace);
         let deflate = if self.deflate { " --deflate" } else { "" };
         let insecure = match self.transport {
@@ -176,8 +191,9 @@ impl Run {
     }
 }
 
-fn summary(desk: &Desk<'_>, runs: &[Run]) -> Verdict {
-    let mut command = desk.words("python3 conformance/summary.py conformance/SUMMARY.md");
+fn summary(desk: &Desk<'_>, runs: &[Run], page: &Path) -> Verdict {
+    let mut command = desk.words("python3 conformance/summary.py");
+    command.arg(page);
     for run in runs {
         let mut word = std::ffi::OsString::from(format!("{}=", run.label()));
         word.push(run.reports(desk)?);

@@ -42,6 +42,9 @@ enum Task {
         /// All 517 cases in both roles and on the engine, over TCP and TLS; writes conformance/SUMMARY.md.
         #[arg(long)]
         all: bool,
+        /// Of those only some, such as 1 or 1-7,10 or 12.1: the page about them goes to target/xtask.
+        #[arg(long, requires = "all")]
+        cases: Option<String>,
     },
     /// Ten thousand connections that come and go on the engine, and its memory afterwards.
     Soak,
@@ -88,9 +91,13 @@ fn stages(task: Task, workspace: &Workspace) -> Result<Vec<Stage>, String> {
             ]);
         }
         Task::Setup => setup::steps(),
-        Task::Conformance { all } => joined([
+        Task::Conformance { all, cases } => joined([
             vec![setup::packages(), setup::autobahn(), testee::build()],
-            if all { conformance::all() } else { conformance::ci() },
+            match (all, cases) {
+                (false, _) => conformance::ci(),
+                (true, None) => conformance::all(),
+                (true, Some(cases)) => conformance::some(&cases),
+            },
         ]),
         Task::Interop => joined([
             vec![
