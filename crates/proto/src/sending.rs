@@ -69,22 +69,14 @@ impl Connection {
 
     /// The same bytes for everybody: not even `fragment_len_max` makes other ones.
     fn push_prepared(&mut self, cx: &mut Context, message: &Prepared, compress: bool) {
-        let compressed = self
-            .compression
-            .shared_kind(self.role, message.as_bytes())
-            .filter(|_| compress)
-            .and_then(|(window_bits, level)| message.compressed_frame(cx, window_bits, level));
-        let frame = compressed.unwrap_or(message.frame());
+        let (frame, is_compressed) = self.frame_of(cx, message, compress);
         match self.role {
             Role::Server => self.outbox.push_encoded(cx, &frame.bytes),
             Role::Client => {
                 let head = FrameHead::whole(message.kind().into());
-                let head = if compressed.is_some() { head.compressed() } else { head };
+                let head = if is_compressed { head.compressed() } else { head };
                 self.outbox.push(cx, Role::Client, head, Source::Slice(frame.payload()));
             }
-        }
-        if compressed.is_some() {
-            self.compression.push_shared(self.role, &message.payload());
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
     header::{EncodedHeader, FrameHeader},
     message::Outgoing,
     opcode::Role,
-    prepared::Prepared,
+    prepared::{Frame, Prepared},
 };
 
 impl Connection {
@@ -25,14 +25,27 @@ impl Connection {
         if !self.may_share() {
             return None;
         }
+        Some(&self.frame_of(cx, message, true).0.bytes)
+    }
+
+    /// The frame that carries `message` here, and whether it is compressed. From then on it counts as
+    /// sent: messages that follow may refer to it.
+    #[inline]
+    pub(crate) fn frame_of<'m>(
+        &mut self,
+        cx: &mut Context,
+        message: &'m Prepared,
+        compress: bool,
+    ) -> (&'m Frame, bool) {
         let compressed = self
             .compression
-            .shared_kind(Role::Server, message.as_bytes())
+            .shared_kind(self.role, message.as_bytes())
+            .filter(|_| compress)
             .and_then(|(window_bits, level)| message.compressed_frame(cx, window_bits, level));
         if compressed.is_some() {
-            self.compression.push_shared(Role::Server, &message.payload());
+            self.compression.push_shared(self.role, &message.payload());
         }
-        Some(&compressed.unwrap_or(message.frame()).bytes)
+        (compressed.unwrap_or(message.frame()), compressed.is_some())
     }
 
     /// The header of the frame that carries `message` as it is, for a driver that writes header and
