@@ -114,25 +114,21 @@ impl<G> Door<G> {
 
     fn answer(&self, request: &UpgradeRequest) -> Result<Opened<G>, Rejection> {
         let (accept, guest) = self.admit(request)?;
+        let misused = |misuse| {
+            tracing::error!("the decision of a door cannot be sent: {misuse}");
+            internal_error()
+        };
         #[cfg(feature = "deflate")]
-        if let Some(deflate) = self.deflate.as_ref().filter(|_| accept.accepts_no_extension())
-            && let Some((params, answer)) = deflate.negotiate(request.extensions())
-            && let Ok(response) = request.accept(&accept.clone().extension(answer))
-        {
-            return Ok(Opened { response: response.encode().into(), guest, deflate: Some(params) });
-        }
-        match request.accept(&accept) {
-            Ok(response) => Ok(Opened {
-                response: response.encode().into(),
-                guest,
-                #[cfg(feature = "deflate")]
-                deflate: None,
-            }),
-            Err(misuse) => {
-                tracing::error!("the decision of a door cannot be sent: {misuse}");
-                Err(internal_error())
-            }
-        }
+        let (response, deflate) =
+            request.accept_compressed(&accept, self.deflate.as_ref()).map_err(misused)?;
+        #[cfg(not(feature = "deflate"))]
+        let response = request.accept(&accept).map_err(misused)?;
+        Ok(Opened {
+            response: response.encode().into(),
+            guest,
+            #[cfg(feature = "deflate")]
+            deflate,
+        })
     }
 
     /// Runs a piece of the application. A panic there costs one connection, not the thread.

@@ -205,12 +205,12 @@ impl Server {
     ) -> Result<(Response, Agreed), ApiMisuse> {
         let agreed = Agreed::chosen(accept.chosen_subprotocol());
         #[cfg(feature = "deflate")]
-        if let Some(deflate) = self.0.deflate.as_ref().filter(|_| accept.accepts_no_extension())
-            && let Some((params, answer)) = deflate.negotiate(request.extensions())
         {
-            let response = request.accept(&accept.clone().extension(answer))?;
-            return Ok((response, Agreed { deflate: Some(params), ..agreed }));
+            let deflate = self.0.deflate.as_ref();
+            let (response, deflate) = request.accept_compressed(accept, deflate)?;
+            Ok((response, Agreed { deflate, ..agreed }))
         }
+        #[cfg(not(feature = "deflate"))]
         Ok((request.accept(accept)?, agreed))
     }
 

@@ -11,6 +11,8 @@ use super::{
     request::{HttpRequest, HttpVersion, parse_authority},
     response::Response,
 };
+#[cfg(feature = "deflate")]
+use crate::{DeflateConfig, DeflateParams};
 use crate::{
     extension::{self, Extension},
     token::is_token,
@@ -157,6 +159,24 @@ impl UpgradeRequest {
     /// All header fields.
     pub const fn headers(&self) -> &Headers {
         &self.http.headers
+    }
+
+    /// The response that accepts, as [`accept`](Self::accept) makes it, with permessage-deflate by
+    /// `config` where the client offers it; and its parameters, if they are agreed on by it. Who has
+    /// accepted extensions by itself has decided against ours.
+    #[cfg(feature = "deflate")]
+    pub fn accept_compressed(
+        &self,
+        accept: &Accept,
+        config: Option<&DeflateConfig>,
+    ) -> Result<(Response, Option<DeflateParams>), ApiMisuse> {
+        if let Some(config) = config.filter(|_| accept.accepts_no_extension())
+            && let Some((params, answer)) = config.negotiate(self.extensions())
+        {
+            let response = self.accept(&accept.clone().extension(answer))?;
+            return Ok((response, Some(params)));
+        }
+        Ok((self.accept(accept)?, None))
     }
 
     /// The response that accepts: 101 (§4.2.2 item 5), or 200 over HTTP/2 (RFC 8441 §5). Once it
