@@ -3,4 +3,5 @@
 
 mod conformance;
 mod limits;
+mod model;
 mod subject;

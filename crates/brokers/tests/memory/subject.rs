@@ -35,11 +35,17 @@ pub(crate) fn shard(index: usize) -> ShardIndex {
 impl Memory {
     pub(crate) fn new(limits: Limits) -> Self {
         let partition = Partition::new(Seed::new([7, 8]), limits);
-        Self { partition, now: 1_000, channel_count: 0, mail: Mail::default() }
+        Self { partition, now: 0, channel_count: 0, mail: Mail::default() }
     }
 
     pub(crate) fn now(&self) -> Now {
-        Now { at: Timestamp::from_millis(self.now), unix_millis: 1_700_000_000_000 + self.now }
+        let at = Timestamp::from_millis(self.now);
+        Now { at, unix_millis: Self::unix_millis_after(self.now) }
+    }
+
+    /// What the calendar says so many milliseconds after the beginning.
+    pub(crate) const fn unix_millis_after(millis: u64) -> u64 {
+        1_700_000_000_000 + millis
     }
 
     /// Lets time pass without a tick: what has expired is not seen, all the same.
