@@ -80,6 +80,37 @@ pub const fn disconnect(disconnect: Disconnect) -> EndCode {
     EndCode { code, reason }
 }
 
+/// What an application means that ends a session by a number. One that is none of these means that the
+/// client shall come back, or shall not.
+pub fn disconnect_of_code(code: u32) -> Disconnect {
+    let known = DISCONNECTS.into_iter().find(|known| u32::from(disconnect(*known).code) == code);
+    known.unwrap_or(match code {
+        3000..=3499 | 4000..=4499 => Disconnect::ForceReconnect,
+        _ => Disconnect::ForceNoReconnect,
+    })
+}
+
+/// All that are told.
+const DISCONNECTS: [Disconnect; 17] = [
+    Disconnect::Shutdown,
+    Disconnect::ServerError,
+    Disconnect::Expired,
+    Disconnect::SubscriptionExpired,
+    Disconnect::Slow,
+    Disconnect::InsufficientState,
+    Disconnect::ForceReconnect,
+    Disconnect::NoPong,
+    Disconnect::TooManyRequests,
+    Disconnect::InvalidToken,
+    Disconnect::BadRequest,
+    Disconnect::Stale,
+    Disconnect::ForceNoReconnect,
+    Disconnect::ConnectionLimit,
+    Disconnect::ChannelLimit,
+    Disconnect::PermissionDenied,
+    Disconnect::NotAvailable,
+];
+
 /// What a client is told when a subscription ends.
 pub const fn unsubscribe(unsubscribe: Unsubscribe) -> EndCode {
     let (code, reason) = match unsubscribe {
@@ -145,6 +176,26 @@ mod tests {
             assert_eq!(told.is_temporary(), comes_back, "{value:?}");
             // RFC 6455 §5.5: a control frame has 125 bytes at most, two of them the code.
             assert!(reason.len() <= 123, "{value:?}");
+            // 3000 is never told, so nobody means it.
+            let meant = if code == 3000 { Disconnect::ForceReconnect } else { value };
+            assert_eq!(disconnect_of_code(code.into()), meant, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn codes_of_an_application() {
+        let cases = [
+            (0, Disconnect::ForceNoReconnect),
+            (1000, Disconnect::ForceNoReconnect),
+            (3499, Disconnect::ForceReconnect),
+            (3999, Disconnect::ForceNoReconnect),
+            (4000, Disconnect::ForceReconnect),
+            (4499, Disconnect::ForceReconnect),
+            (4500, Disconnect::ForceNoReconnect),
+            (u32::MAX, Disconnect::ForceNoReconnect),
+        ];
+        for (code, meant) in cases {
+            assert_eq!(disconnect_of_code(code), meant, "{code}");
         }
     }
 

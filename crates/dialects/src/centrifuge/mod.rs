@@ -53,7 +53,7 @@ mod request;
 pub(crate) mod shape;
 
 pub use codes::{
-    EndCode, ErrorCode, disconnect as disconnect_code, error as error_code,
+    EndCode, ErrorCode, disconnect as disconnect_code, disconnect_of_code, error as error_code,
     unsubscribe as unsubscribe_code,
 };
 pub use commands::{Commands, FrameLimits, Malformed};

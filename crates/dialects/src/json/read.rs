@@ -2,6 +2,7 @@
 
 use std::{fmt, marker::PhantomData};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytestring::ByteString;
 use serde::{
     Deserialize, Deserializer,
@@ -89,4 +90,9 @@ where
 /// The payload, if there is one.
 pub(crate) fn data(raw: Present<'_>) -> Result<Option<Data>, InvalidJson> {
     raw.map(minify).transpose()
+}
+
+/// The bytes of a string of base64 (RFC 4648 §4).
+pub(crate) fn base64_data(text: &str) -> Option<Data> {
+    STANDARD.decode(text).ok().map(|bytes| Data::Binary(bytes.into()))
 }

@@ -1,0 +1,138 @@
+//! `subscribe`, `unsubscribe` and `disconnect`.
+
+use serde::Deserialize;
+use tidewire_hub::{ClientId, Disconnect, Error, SubscriptionGrant, UserId};
+
+use super::{
+    call::{Call, Subscribe, Whom},
+    request::{StreamPosition, either, named},
+};
+use crate::{
+    centrifuge,
+    json::{Present, Record, Text, or_default, present},
+};
+
+fn whom(user: &Text, client: Text, session: Text) -> Whom {
+    Whom {
+        user: UserId::new(&user.0),
+        client: client.non_empty().map(|client| ClientId::new(&client)),
+        session: session.non_empty(),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub(super) struct SubscribeRequest<'a> {
+    #[serde(default, deserialize_with = "or_default")]
+    channel: Text,
+    #[serde(default, deserialize_with = "or_default")]
+    user: Text,
+    #[serde(default, deserialize_with = "or_default")]
+    client: Text,
+    #[serde(default, deserialize_with = "or_default")]
+    session: Text,
+    #[serde(default, deserialize_with = "or_default")]
+    expire_at: u64,
+    #[serde(default, deserialize_with = "present")]
+    info: Present<'a>,
+    #[serde(default, deserialize_with = "or_default")]
+    b64info: Text,
+    #[serde(default, deserialize_with = "present")]
+    data: Present<'a>,
+    #[serde(default, deserialize_with = "or_default")]
+    b64data: Text,
+    recover_since: Option<Record<StreamPosition>>,
+    #[serde(rename = "override")]
+    overrides: Option<Record<Overrides>>,
+}
+
+/// Options of the channel that are other for this subscription.
+#[derive(Deserialize, Default)]
+struct Overrides {
+    presence: Option<Record<Switch>>,
+    join_leave: Option<Record<Switch>>,
+    force_recovery: Option<Record<Switch>>,
+    force_positioning: Option<Record<Switch>>,
+}
+
+/// `{}` is off, since what is zero may be left out.
+#[derive(Deserialize)]
+struct Switch {
+    #[serde(default, deserialize_with = "or_default")]
+    value: bool,
+}
+
+fn switch(switch: Option<Record<Switch>>) -> Option<bool> {
+    switch.map(|Record(switch)| switch.value)
+}
+
+impl SubscribeRequest<'_> {
+    pub(super) fn into_call(self) -> Result<Call, Error> {
+        let Record(overrides) = self.overrides.unwrap_or(Record(Overrides::default()));
+        let grant = SubscriptionGrant {
+            channel: named(self.channel)?,
+            info: either(self.info, &self.b64info)?,
+            data: either(self.data, &self.b64data)?,
+            expires_at: None,
+            presence: switch(overrides.presence),
+            join_leave: switch(overrides.join_leave),
+            force_recovery: switch(overrides.force_recovery),
+            force_positioning: switch(overrides.force_positioning),
+        };
+        Ok(Call::Subscribe(Box::new(Subscribe {
+            whom: whom(&self.user, self.client, self.session),
+            grant,
+            expires_at: (self.expire_at != 0).then_some(self.expire_at),
+            recover: self.recover_since.map(|Record(since)| (since.epoch.0, since.offset)),
+        })))
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct UnsubscribeRequest {
+    #[serde(default, deserialize_with = "or_default")]
+    channel: Text,
+    #[serde(default, deserialize_with = "or_default")]
+    user: Text,
+    #[serde(default, deserialize_with = "or_default")]
+    client: Text,
+    #[serde(default, deserialize_with = "or_default")]
+    session: Text,
+}
+
+impl UnsubscribeRequest {
+    pub(super) fn into_call(self) -> Call {
+        let whom = whom(&self.user, self.client, self.session);
+        Call::Unsubscribe { whom, channel: self.channel.0 }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct DisconnectRequest {
+    #[serde(default, deserialize_with = "or_default")]
+    user: Text,
+    #[serde(default, deserialize_with = "or_default")]
+    client: Text,
+    #[serde(default, deserialize_with = "or_default")]
+    session: Text,
+    #[serde(default, deserialize_with = "or_default")]
+    whitelist: Vec<Text>,
+    disconnect: Option<Record<Code>>,
+}
+
+/// Its reason is not taken: words belong to codes here.
+#[derive(Deserialize)]
+struct Code {
+    #[serde(default, deserialize_with = "or_default")]
+    code: u32,
+}
+
+impl DisconnectRequest {
+    pub(super) fn into_call(self) -> Call {
+        let why = self.disconnect.map_or(Disconnect::ForceNoReconnect, |Record(disconnect)| {
+            centrifuge::disconnect_of_code(disconnect.code)
+        });
+        let spared = self.whitelist.iter().map(|client| ClientId::new(&client.0)).collect();
+        Call::Disconnect { whom: whom(&self.user, self.client, self.session), spared, why }
+    }
+}
