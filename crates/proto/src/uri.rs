@@ -60,7 +60,7 @@ impl Scheme {
     }
 
     /// The scheme called `ws`, `wss`, `http` or `https`, in any case.
-    pub(crate) fn from_any(name: &str) -> Option<Self> {
+    pub fn from_any(name: &str) -> Option<Self> {
         let is = |scheme: &str| name.eq_ignore_ascii_case(scheme);
         if is("ws") || is("http") {
             Some(Self::Ws)

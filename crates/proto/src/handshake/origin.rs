@@ -106,7 +106,16 @@ enum Repr {
 }
 
 impl Origin {
-    fn is_same_host(&self, host: &Authority, secure: Option<Scheme>) -> bool {
+    /// Scheme, in lower case, and authority, with the scheme's default port written out; `None` for `null`.
+    pub fn tuple(&self) -> Option<(&str, &Authority)> {
+        match &self.0 {
+            Repr::Opaque => None,
+            Repr::Tuple { scheme, authority } => Some((scheme, authority)),
+        }
+    }
+
+    /// Whether it is `host`, as the page's client has named it. The scheme is compared only where it is known.
+    pub fn is_same_host(&self, host: &Authority, secure: Option<Scheme>) -> bool {
         let Repr::Tuple { scheme, authority } = &self.0 else { return false };
         // Host leaves out the default port of the page's scheme, whatever TLS became on the way.
         let default_port = Scheme::from_any(scheme).map(Scheme::default_port);

@@ -93,3 +93,11 @@ fn h15_the_log_names_both_values_and_the_setting() {
     assert_eq!(response.status(), 403);
     assert_eq!(response.body(), b"This page's origin may not connect here.\n");
 }
+
+#[test]
+fn what_an_origin_is_made_of() {
+    let origin: Origin = "HTTPS://Example.com".parse().unwrap();
+    let (scheme, authority) = origin.tuple().unwrap();
+    assert_eq!((scheme, authority.to_string()), ("https", "example.com:443".to_string()));
+    assert_eq!("null".parse::<Origin>().unwrap().tuple(), None);
+}
