@@ -9,6 +9,7 @@
 
 pub mod chat;
 pub mod dev;
+pub mod door;
 mod listen;
 mod pages;
 

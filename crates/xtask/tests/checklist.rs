@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The ids there are: so many of each letter.
-const COUNTS: [(char, u32); 11] = [
+const COUNTS: [(char, u32); 12] = [
     ('H', 16),
     ('C', 12),
     ('F', 11),
@@ -21,6 +21,7 @@ const COUNTS: [(char, u32); 11] = [
     ('X', 7),
     ('T', 6),
     ('Z', 7),
+    ('S', 20),
 ];
 
 /// What the last cell of a row begins with where there is no test that could be named.
