@@ -287,12 +287,19 @@ fn bad_calls() {
     for (rule, method, body, why) in cases {
         assert_eq!(called(method, body), Err(why), "{rule}");
     }
-    let not_utf8 = Call::of_body(
-        Method::Publish,
+}
+
+/// RFC 8259 §8.1. In a member that we do not know it was passed over once, and the call was taken.
+#[test]
+fn bodies_are_utf8_wherever_one_looks() {
+    let bodies: [&[u8]; 2] = [
         b"{\"channel\":\"c\",\"data\":\"\xff\"}",
-        &ApiLimits::default(),
-    );
-    assert_eq!(not_utf8, Err(BadCall::Malformed));
+        b"{\"channel\":\"c\",\"data\":1,\"x\":\"\xff\"}",
+    ];
+    for body in bodies {
+        let called = Call::of_body(Method::Publish, body, &ApiLimits::default());
+        assert_eq!(called, Err(BadCall::Malformed), "{}", body.escape_ascii());
+    }
 }
 
 #[test]

@@ -35,10 +35,8 @@ pub(super) fn call(method: Method, body: &[u8], limits: &ApiLimits) -> Result<Ca
 }
 
 fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, BadCall> {
-    match serde_json::from_slice(body) {
-        Ok(Record(request)) => Ok(request),
-        Err(_) => Err(BadCall::Malformed),
-    }
+    let Record(request) = json::body(body).ok_or(BadCall::Malformed)?;
+    Ok(request)
 }
 
 enum Request<'a> {

@@ -7,5 +7,5 @@ mod write;
 
 pub use minify::{InvalidJson, PAYLOAD_DEPTH_MAX, payload};
 
-pub(crate) use read::{Present, Record, Text, base64_data, data, or_default, present};
+pub(crate) use read::{Present, Record, Text, base64_data, body, data, or_default, present};
 pub(crate) use write::{Object, push_text};

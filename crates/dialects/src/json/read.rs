@@ -67,6 +67,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Record<T> {
     }
 }
 
+/// A whole body. RFC 8259 §8.1 has it in UTF-8, which is looked at first: a reader of bytes would not look
+/// into the strings that it passes over.
+pub(crate) fn body<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Option<T> {
+    serde_json::from_str(std::str::from_utf8(body).ok()?).ok()
+}
+
 /// `null` is as good as nothing.
 pub(crate) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
