@@ -2,9 +2,10 @@
 //! to a panic. `fuzz_targets/` hands libFuzzer's bytes in; `tests/` replays the seeds on any compiler.
 //!
 //! The oracles share no code with what they judge: a frame decoder over a whole byte string, a head
-//! parser that splits lines, another implementation of DEFLATE, the standard library's UTF-8.
+//! parser that splits lines, a reader of JSON by its grammar, another implementation of DEFLATE, the standard library's UTF-8.
 #![forbid(unsafe_code)]
 
+pub mod centrifuge_json;
 pub mod connection;
 pub mod driver;
 pub mod frames;
@@ -12,6 +13,7 @@ pub mod handshake_client;
 pub mod handshake_pair;
 pub mod handshake_server;
 pub mod inflate;
+pub mod json;
 pub mod miniz;
 pub mod model;
 pub mod negotiation;
@@ -24,7 +26,8 @@ pub mod wire;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, as `fuzz_targets/` and `seeds/` name them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
+    ("centrifuge_json", centrifuge_json::run),
     ("connection", connection::run),
     ("frames", frames::run),
     ("handshake_client", handshake_client::run),

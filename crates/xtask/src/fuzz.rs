@@ -54,7 +54,9 @@ fn run(desk: &Desk<'_>, name: &str, seconds: u32) -> Verdict {
     fs::create_dir_all(&corpus).map_err(|error| format!("{}: {error}", corpus.display()))?;
     let mut command = desk.words(&format!("{CARGO_FUZZ} run {FLAGS}"));
     command.arg(name).arg(corpus).arg(folder.join("seeds").join(name)).arg("--");
-    command.arg(format!("-dict={}", folder.join("dictionaries/http.dict").display()));
+    let own = folder.join("dictionaries").join(name).with_extension("dict");
+    let dictionary = if own.exists() { own } else { folder.join("dictionaries/http.dict") };
+    command.arg(format!("-dict={}", dictionary.display()));
     command.arg(format!("-max_total_time={seconds}"));
     command.args(["-max_len=4096", "-timeout=60", "-print_final_stats=1"]);
     desk.run(command, Duration::from_secs(seconds.into()) + 10 * MINUTES)?;
