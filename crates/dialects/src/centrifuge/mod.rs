@@ -33,6 +33,16 @@
 //! assert_eq!(out, "data: {}\n\n");
 //! ```
 //!
+//! A publication is the same line for all who receive it in one framing: [`publication`] once, and what comes of
+//! it is shared. Replies want a [`Greeting`], since a session that connects is told what only its driver knows.
+//!
+//! # Without a WebSocket
+//!
+//! The first frame is the body of the request, or stands in its query ([`connect_frame_of_query`]). Later ones
+//! come in requests of their own ([`EmulationRequest`]), by the session and node that [`Emulated`] told. The end of
+//! a session is a last line ([`Framing::disconnects_by_push`]); over WebSocket it is the Close frame, whose code and
+//! reason are those of [`disconnect_code`].
+//!
 //! # What is different here
 //!
 //! - Unknown channels look like forbidden ones (103 rather than 102), so that names cannot be tried out.
