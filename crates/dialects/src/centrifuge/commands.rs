@@ -4,7 +4,7 @@ use std::{fmt, str::Split};
 
 use tidewire_hub::{Command, CommandId, Disconnect};
 
-use super::request;
+use super::line;
 
 /// How much a client may put into one frame, or one body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl Iterator for Commands<'_> {
     type Item = Result<(CommandId, Command), Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Some(line) = self.lines.as_mut()?.next() else {
+        let Some(text) = self.lines.as_mut()?.next() else {
             self.lines = None;
             return None;
         };
@@ -129,7 +129,7 @@ impl Iterator for Commands<'_> {
         let command = if self.count > self.limits.command_count_max {
             Err(Malformed::TooManyCommands)
         } else {
-            request::command(line, &self.limits)
+            line::command(text, &self.limits)
         };
         if command.is_err() {
             self.lines = None;

@@ -56,6 +56,7 @@ mod codes;
 mod commands;
 mod emulation;
 mod framing;
+mod line;
 mod push;
 mod recoveries;
 mod reply;

@@ -1,125 +1,14 @@
-//! A line of a frame, and the command that it is.
+//! What stands in a line: the requests, one structure each, and the commands that they are.
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
-use tidewire_hub::{
-    Command, CommandId, Connect, Error, History, HistoryFilter, Position, Publish, Subscribe,
-};
+use tidewire_hub::{Command, Connect, Error, History, HistoryFilter, Position, Publish, Subscribe};
 
 use super::{
     commands::{FrameLimits, Malformed},
     recoveries,
 };
 use crate::json::{self, InvalidJson, Present, Record, Text, or_default, present};
-
-/// The command of a line.
-pub(super) fn command(line: &str, limits: &FrameLimits) -> Result<(CommandId, Command), Malformed> {
-    let Record(line): Record<Line<'_>> =
-        serde_json::from_str(line).map_err(|_| Malformed::Syntax)?;
-    let id = CommandId(line.id);
-    let Some(command) = line.into_request()? else {
-        // `{}` and nothing else answers a ping.
-        return if id.0 == 0 { Ok((id, Command::Pong)) } else { Err(Malformed::NoRequest) };
-    };
-    let command = command.into_command(limits)?;
-    if id.0 == 0 && !matches!(command, Command::Send { .. }) {
-        return Err(Malformed::NoId);
-    }
-    Ok((id, command))
-}
-
-impl From<InvalidJson> for Malformed {
-    fn from(invalid: InvalidJson) -> Self {
-        match invalid {
-            InvalidJson::Syntax => Self::Syntax,
-            InvalidJson::TooDeep => Self::TooDeep,
-        }
-    }
-}
-
-/// A command on the wire. Members that we do not know are passed over, members that stand twice are not
-/// taken: two readers might disagree on what was meant.
-#[derive(Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
-struct Line<'a> {
-    #[serde(default, deserialize_with = "or_default")]
-    id: u32,
-    connect: Option<Record<ConnectRequest<'a>>>,
-    subscribe: Option<Record<SubscribeRequest<'a>>>,
-    unsubscribe: Option<Record<ChannelRequest>>,
-    publish: Option<Record<PublishRequest<'a>>>,
-    presence: Option<Record<ChannelRequest>>,
-    presence_stats: Option<Record<ChannelRequest>>,
-    history: Option<Record<HistoryRequest>>,
-    send: Option<Record<SendRequest<'a>>>,
-    rpc: Option<Record<RpcRequest<'a>>>,
-    refresh: Option<Record<RefreshRequest>>,
-    sub_refresh: Option<Record<SubRefreshRequest>>,
-}
-
-enum Request<'a> {
-    Connect(ConnectRequest<'a>),
-    Subscribe(SubscribeRequest<'a>),
-    Unsubscribe(ChannelRequest),
-    Publish(PublishRequest<'a>),
-    Presence(ChannelRequest),
-    PresenceStats(ChannelRequest),
-    History(HistoryRequest),
-    Send(SendRequest<'a>),
-    Rpc(RpcRequest<'a>),
-    Refresh(RefreshRequest),
-    SubRefresh(SubRefreshRequest),
-}
-
-impl<'a> Line<'a> {
-    /// The one request, if there is one.
-    fn into_request(self) -> Result<Option<Request<'a>>, Malformed> {
-        let mut requests = [
-            self.connect.map(|Record(request)| Request::Connect(request)),
-            self.subscribe.map(|Record(request)| Request::Subscribe(request)),
-            self.unsubscribe.map(|Record(request)| Request::Unsubscribe(request)),
-            self.publish.map(|Record(request)| Request::Publish(request)),
-            self.presence.map(|Record(request)| Request::Presence(request)),
-            self.presence_stats.map(|Record(request)| Request::PresenceStats(request)),
-            self.history.map(|Record(request)| Request::History(request)),
-            self.send.map(|Record(request)| Request::Send(request)),
-            self.rpc.map(|Record(request)| Request::Rpc(request)),
-            self.refresh.map(|Record(request)| Request::Refresh(request)),
-            self.sub_refresh.map(|Record(request)| Request::SubRefresh(request)),
-        ]
-        .into_iter()
-        .flatten();
-        let request = requests.next();
-        if requests.next().is_some() {
-            return Err(Malformed::SeveralRequests);
-        }
-        Ok(request)
-    }
-}
-
-impl Request<'_> {
-    fn into_command(self, limits: &FrameLimits) -> Result<Command, Malformed> {
-        Ok(match self {
-            Self::Connect(request) => Command::Connect(request.into_connect(limits)?),
-            Self::Subscribe(request) => request.into_command()?,
-            Self::Unsubscribe(request) => Command::Unsubscribe { channel: named(request.channel)? },
-            Self::Publish(request) => request.into_command()?,
-            Self::Presence(request) => Command::Presence { channel: named(request.channel)? },
-            Self::PresenceStats(request) => {
-                Command::PresenceStats { channel: named(request.channel)? }
-            }
-            Self::History(request) => request.into_command()?,
-            Self::Send(request) => Command::Send { data: json::data(request.data)? },
-            Self::Rpc(request) => {
-                Command::Call { method: request.method.0, data: json::data(request.data)? }
-            }
-            Self::Refresh(request) => {
-                Command::Refresh { token: request.token.non_empty().ok_or(Malformed::NoToken)? }
-            }
-            Self::SubRefresh(request) => request.into_command()?,
-        })
-    }
-}
 
 /// A channel must be named, though not every name is one of a channel: that is for hub to say.
 pub(super) fn named(channel: Text) -> Result<bytestring::ByteString, Malformed> {
@@ -130,7 +19,7 @@ pub(super) fn named(channel: Text) -> Result<bytestring::ByteString, Malformed> 
 /// header, and would be mistaken for one.
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
-struct ConnectRequest<'a> {
+pub(super) struct ConnectRequest<'a> {
     #[serde(default, deserialize_with = "or_default")]
     token: Text,
     #[serde(default, deserialize_with = "present")]
@@ -139,7 +28,7 @@ struct ConnectRequest<'a> {
 }
 
 impl ConnectRequest<'_> {
-    fn into_connect(self, limits: &FrameLimits) -> Result<Connect, Malformed> {
+    pub(super) fn into_connect(self, limits: &FrameLimits) -> Result<Connect, Malformed> {
         let subscriptions = match self.subs {
             Some(subs) => recoveries::subscriptions(subs, limits.recovery_count_max)?,
             None => Vec::new(),
@@ -179,7 +68,7 @@ pub(super) struct SubscribeRequest<'a> {
 }
 
 impl SubscribeRequest<'_> {
-    fn into_command(mut self) -> Result<Command, Malformed> {
+    pub(super) fn into_command(mut self) -> Result<Command, Malformed> {
         let channel = named(std::mem::take(&mut self.channel))?;
         if self.kind != 0 || self.tf.is_some() {
             return Ok(Command::Refused(Error::NotAvailable));
@@ -202,14 +91,14 @@ impl SubscribeRequest<'_> {
 }
 
 #[derive(Deserialize)]
-struct ChannelRequest {
+pub(super) struct ChannelRequest {
     #[serde(default, deserialize_with = "or_default")]
-    channel: Text,
+    pub(super) channel: Text,
 }
 
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
-struct PublishRequest<'a> {
+pub(super) struct PublishRequest<'a> {
     #[serde(default, deserialize_with = "or_default")]
     channel: Text,
     #[serde(default, deserialize_with = "present")]
@@ -222,7 +111,7 @@ struct PublishRequest<'a> {
 }
 
 impl PublishRequest<'_> {
-    fn into_command(self) -> Result<Command, Malformed> {
+    pub(super) fn into_command(self) -> Result<Command, Malformed> {
         let channel = named(self.channel)?;
         if self.kind != 0 {
             return Ok(Command::Refused(Error::NotAvailable));
@@ -236,7 +125,7 @@ impl PublishRequest<'_> {
 }
 
 #[derive(Deserialize)]
-struct HistoryRequest {
+pub(super) struct HistoryRequest {
     #[serde(default, deserialize_with = "or_default")]
     channel: Text,
     /// Negative for all there is.
@@ -256,7 +145,7 @@ struct Since {
 }
 
 impl HistoryRequest {
-    fn into_command(self) -> Result<Command, Malformed> {
+    pub(super) fn into_command(self) -> Result<Command, Malformed> {
         let channel = named(self.channel)?;
         let since = match self.since {
             None => None,
@@ -273,28 +162,46 @@ impl HistoryRequest {
 
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
-struct SendRequest<'a> {
+pub(super) struct SendRequest<'a> {
     #[serde(default, deserialize_with = "present")]
     data: Present<'a>,
 }
 
+impl SendRequest<'_> {
+    pub(super) fn into_command(self) -> Result<Command, Malformed> {
+        Ok(Command::Send { data: json::data(self.data)? })
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
-struct RpcRequest<'a> {
+pub(super) struct RpcRequest<'a> {
     #[serde(default, deserialize_with = "or_default")]
     method: Text,
     #[serde(default, deserialize_with = "present")]
     data: Present<'a>,
 }
 
+impl RpcRequest<'_> {
+    pub(super) fn into_command(self) -> Result<Command, Malformed> {
+        Ok(Command::Call { method: self.method.0, data: json::data(self.data)? })
+    }
+}
+
 #[derive(Deserialize)]
-struct RefreshRequest {
+pub(super) struct RefreshRequest {
     #[serde(default, deserialize_with = "or_default")]
     token: Text,
 }
 
+impl RefreshRequest {
+    pub(super) fn into_command(self) -> Result<Command, Malformed> {
+        Ok(Command::Refresh { token: self.token.non_empty().ok_or(Malformed::NoToken)? })
+    }
+}
+
 #[derive(Deserialize)]
-struct SubRefreshRequest {
+pub(super) struct SubRefreshRequest {
     #[serde(default, deserialize_with = "or_default")]
     channel: Text,
     #[serde(default, deserialize_with = "or_default")]
@@ -305,7 +212,7 @@ struct SubRefreshRequest {
 }
 
 impl SubRefreshRequest {
-    fn into_command(self) -> Result<Command, Malformed> {
+    pub(super) fn into_command(self) -> Result<Command, Malformed> {
         let channel = named(self.channel)?;
         if self.kind != 0 {
             return Ok(Command::Refused(Error::NotAvailable));
@@ -314,5 +221,14 @@ impl SubRefreshRequest {
             Some(token) => Command::RefreshSubscription { channel, token },
             None => Command::Refused(Error::BadRequest),
         })
+    }
+}
+
+impl From<InvalidJson> for Malformed {
+    fn from(invalid: InvalidJson) -> Self {
+        match invalid {
+            InvalidJson::Syntax => Self::Syntax,
+            InvalidJson::TooDeep => Self::TooDeep,
+        }
     }
 }
