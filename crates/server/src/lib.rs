@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chat;
+pub mod config;
 pub mod dev;
 pub mod door;
 mod listen;
