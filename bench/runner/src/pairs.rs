@@ -1,6 +1,6 @@
 //! What a piece of work costs: pairs of short runs, reference and candidate in turn.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{
     Result,
@@ -60,13 +60,14 @@ pub(crate) fn measure(plan: &Plan, section: &Section, scenario: &Scenario) -> Re
 
 fn measure_scenario(plan: &Plan, section: &Section, scenario: &Scenario) -> Result<Vec<Row>> {
     let reference = section.reference(scenario)?;
-    let mut entries: Vec<Entry> = section
-        .servers
-        .iter()
-        .map(|candidate| Entry::start(plan, section, candidate, scenario))
-        .collect();
+    let mut entries: Vec<Entry> = Vec::new();
+    for candidate in &section.servers {
+        entries.push(Entry::start(plan, section, candidate, scenario));
+        entries.iter_mut().for_each(Entry::stay);
+    }
     for pair in 0..plan.pair_count {
         for index in 0..entries.len() {
+            entries.iter_mut().for_each(Entry::stay);
             if index != reference {
                 run_pair(&mut entries, reference, index, pair, plan.slice);
             }
@@ -111,6 +112,8 @@ struct Entry {
 struct Side {
     server: Server,
     worker: Worker,
+    /// When Pings were answered.
+    rested_at: Instant,
     ticks_before: Ticks,
 }
 
@@ -129,6 +132,16 @@ impl Entry {
         let side =
             Side::start(plan, section, candidate, scenario).map_err(|error| error.to_string());
         Self { name: candidate.name.clone(), side, samples: Vec::new(), ratios: Vec::new() }
+    }
+
+    /// While others are measured: has the server's Pings answered, before it takes us for gone.
+    fn stay(&mut self) {
+        if let Ok(side) = &mut self.side
+            && side.rested_at.elapsed() > REST_AFTER
+            && let Err(error) = side.rest()
+        {
+            self.side = Err(error.to_string());
+        }
     }
 
     /// Answers with the CPU time of each piece of work in this run.
@@ -182,11 +195,16 @@ impl Side {
         worker.open(scenario.connection_count)?;
         worker.run(WARM_UP)?;
         let ticks_before = accounting::ticks(server.pid())?;
-        Ok(Self { server, worker, ticks_before })
+        Ok(Self { server, worker, rested_at: Instant::now(), ticks_before })
+    }
+
+    fn rest(&mut self) -> Result<()> {
+        self.rested_at = Instant::now();
+        self.worker.rest()
     }
 
     fn run(&mut self, slice: Duration) -> Result<Sample> {
-        self.worker.rest()?;
+        self.rest()?;
         let before = accounting::cpu_nanos_at_rest(self.server.pid())?;
         let done = self.worker.run(slice)?;
         let cpu = accounting::cpu_nanos_at_rest(self.server.pid())?.saturating_sub(before);
@@ -208,5 +226,7 @@ impl Side {
     }
 }
 
+/// Servers wait for a Pong for some ten seconds at least.
+const REST_AFTER: Duration = Duration::from_secs(4);
 const WARM_UP: Duration = Duration::from_millis(200);
 const TICKS_MIN: u64 = 50;

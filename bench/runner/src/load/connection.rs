@@ -176,6 +176,10 @@ impl Connection {
                 Some(&pings::FIRST) if traffic.may_be_followed(self.first, self.returned) => {
                     came = self.pings.take(came)?;
                 }
+                Some(&CLOSE) if traffic.may_be_followed(self.first, self.returned) => {
+                    let code = came.get(2..4).map(|code| u16::from_be_bytes([code[0], code[1]]));
+                    return Err(format!("the server closes: {code:?}").into());
+                }
                 Some(_) => return Err(difference(&expected[same..], came, self.returned).into()),
             }
         }
@@ -218,6 +222,9 @@ impl AsFd for Connection {
         self.stream.as_fd()
     }
 }
+
+/// FIN and the opcode of a Close (RFC 6455 §5.5.1).
+const CLOSE: u8 = 0x88;
 
 /// `None` for what can be tried again.
 fn would_block<T>(result: io::Result<T>) -> io::Result<Option<T>> {
