@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    broker::RequestId,
     names::ChannelName,
     namespace::ChannelOptions,
     publication::Position,
@@ -39,11 +40,12 @@ const _: () = assert!(size_of::<Channel>() <= 168, "there may be one for each se
 /// Whether the broker sends us the channel's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Feed {
-    /// It has been asked to, or will be asked again.
-    Asked {
-        /// So many times without success.
-        failure_count: u8,
-    },
+    /// It has been asked to.
+    Asked { request: RequestId, failure_count: u8 },
+    /// It did not, so many times, and will be asked again.
+    Failed { failure_count: u8 },
+    /// It may not any more, and will be asked again.
+    Lost,
     /// It does.
     Open,
 }
@@ -104,10 +106,6 @@ impl Channels {
         self.get_mut(key.index).filter(|channel| channel.generation == key.generation)
     }
 
-    pub(crate) fn key(&self, index: u32) -> Option<ChannelKey> {
-        Some(ChannelKey { index, generation: self.get(index)?.generation })
-    }
-
     /// Makes one that is not there yet.
     pub(crate) fn insert(
         &mut self,
@@ -119,7 +117,7 @@ impl Channels {
         let channel = Channel {
             name: name.clone(),
             options,
-            feed: Feed::Asked { failure_count: 0 },
+            feed: Feed::Lost,
             live: None,
             heard_at: now,
             gapless_count: 0,
@@ -150,8 +148,8 @@ impl Channels {
         self.by_name.len()
     }
 
-    /// As many places as there ever were.
-    pub(crate) fn place_count(&self) -> usize {
-        self.slots.len()
+    /// All places that there ever were.
+    pub(crate) fn indexes(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
     }
 }

@@ -85,6 +85,8 @@ pub struct HubLimits {
     pub pending_command_count_max: usize,
     /// Bytes of publications held back for one session that does not keep up.
     pub backlog_len_max: usize,
+    /// Bytes of publications held back for all sessions together.
+    pub shard_backlog_len_max: usize,
     /// Bytes of them that are let go at a time.
     pub release_len: usize,
     /// Commands of one session, by time.
@@ -110,6 +112,7 @@ impl Default for HubLimits {
             merge_count_max: 1024,
             pending_command_count_max: 128,
             backlog_len_max: 1 << 20,
+            shard_backlog_len_max: 256 << 20,
             release_len: 64 << 10,
             commands: Some(Rate::per_second(500, 1000)),
             command_bytes: Some(Rate::per_second(1 << 20, 4 << 20)),

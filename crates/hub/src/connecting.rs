@@ -3,13 +3,15 @@
 use std::{mem, sync::Arc, time::Duration};
 
 use crate::{
-    command::{CommandId, Connect, Connected, Credentials, Reply, TokenError},
+    command::{CommandId, Connect, Connected, Credentials, Reply, SubscriptionGrant, TokenError},
     error::{Disconnect, Error},
     outside::SessionKey,
     proof::Proof,
     publication::Member,
     session::{Connecting, Heartbeat, Phase, jitter},
-    shard::{Shard, Turn},
+    settling::Purpose,
+    shard::{After, Shard, Turn},
+    subscribing::Wanted,
     time::Timestamp,
 };
 
@@ -18,7 +20,7 @@ impl Shard {
         &mut self,
         key: SessionKey,
         id: CommandId,
-        connect: Connect,
+        connect: &Connect,
         proof: Proof,
         turn: &mut Turn<'_>,
     ) {
@@ -39,11 +41,42 @@ impl Shard {
         if credentials.expires_at.is_some_and(|expires_at| expires_at <= turn.now) {
             return turn.reply(key, id, Err(Error::Expired));
         }
-        if self.users.sessions(&credentials.user).len() >= self.config.limits.user_session_count_max
-        {
+        let user_session_count = self.users.sessions(&credentials.user).len();
+        if user_session_count >= self.config.limits.user_session_count_max {
             return self.end(key, Disconnect::ConnectionLimit, turn);
         }
-        self.admit(key, id, connect, credentials, turn);
+        match self.granted(key, &credentials.channels, connect) {
+            Ok(granted) if granted.len() > self.config.limits.subscription_count_max => {
+                self.end(key, Disconnect::ChannelLimit, turn);
+            }
+            Ok(granted) => self.admit(key, id, credentials, granted, turn),
+            Err(error) => turn.reply(key, id, Err(error)),
+        }
+    }
+
+    /// The subscriptions that the application has given a session, each once. A channel that cannot be is
+    /// the application's mistake, and nobody connects by it.
+    fn granted(
+        &self,
+        key: SessionKey,
+        grants: &[SubscriptionGrant],
+        connect: &Connect,
+    ) -> Result<Vec<Wanted>, Error> {
+        let mut granted: Vec<Wanted> = Vec::with_capacity(grants.len());
+        let mut names: Vec<&str> = Vec::with_capacity(grants.len());
+        for grant in grants {
+            if names.contains(&&*grant.channel) {
+                continue;
+            }
+            names.push(&grant.channel);
+            let (channel, options) = self.channel_options(&grant.channel)?;
+            let before =
+                connect.subscriptions.iter().find(|before| before.channel == grant.channel);
+            let recover = before.and_then(|before| before.recover.as_ref());
+            let purpose = Purpose::Connect { place: granted.len() };
+            granted.push(Wanted::new(key, purpose, channel, options, grant.clone(), None, recover));
+        }
+        Ok(granted)
     }
 
     /// A session is somebody from now on.
@@ -51,8 +84,8 @@ impl Shard {
         &mut self,
         key: SessionKey,
         id: CommandId,
-        connect: Connect,
         credentials: Credentials,
+        granted: Vec<Wanted>,
         turn: &mut Turn<'_>,
     ) {
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -63,22 +96,30 @@ impl Shard {
             user: credentials.user,
         });
         session.expires_at = credentials.expires_at.unwrap_or(Timestamp::NEVER);
+        session.presence_told_at = turn.now;
         session.user_place = self.users.insert(&session.member.user, key);
         session.phase = Phase::Connecting(Box::new(Connecting {
             id,
-            data: None,
-            subscriptions: Vec::new(),
+            subscriptions: granted.iter().map(|_| None).collect(),
+            waiting_count: granted.len(),
             deferred: Vec::new(),
         }));
-        let _ = (credentials.channels, connect);
-        self.connect_if_complete(key, turn);
+        self.afterwards.push_back(After::Complete(key));
+        if granted.is_empty() {
+            return;
+        }
+        // The first thing that it is told is that it is connected.
+        self.hold(key);
+        for wanted in granted {
+            self.begin(wanted, turn);
+        }
     }
 
     /// Tells a session that it is connected, once all of its server-side subscriptions are made.
     pub(crate) fn connect_if_complete(&mut self, key: SessionKey, turn: &mut Turn<'_>) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let Phase::Connecting(connecting) = &mut session.phase else { return };
-        if connecting.subscriptions.iter().any(Option::is_none) {
+        if connecting.waiting_count > 0 {
             return;
         }
         let subscriptions =
@@ -87,7 +128,7 @@ impl Shard {
         let connected = Connected {
             client: session.member.client.clone(),
             expires_in: time_left(session.expires_at, turn.now),
-            data: connecting.data.take(),
+            data: None,
             subscriptions,
             ping_interval: self.config.ping_interval,
         };
@@ -97,9 +138,15 @@ impl Shard {
             let ping_at = turn.now.saturating_add(jitter(key, interval));
             session.heartbeat = Heartbeat::Quiet { ping_at };
         }
+        let congested = session.congested;
         turn.reply(key, id, Ok(Reply::Connected(Box::new(connected))));
+        if !congested {
+            self.release(key, usize::MAX, turn);
+        }
         for (id, command, proof) in deferred {
-            self.carry_out(key, id, command, proof, turn);
+            if self.sessions.get(key).is_some() {
+                self.carry_out(key, id, command, proof, turn);
+            }
         }
     }
 }

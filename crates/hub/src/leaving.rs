@@ -8,9 +8,10 @@ use crate::{
     error::{Error, Unsubscribe},
     outside::SessionKey,
     receivers::Moved,
+    session::Phase,
     settling::{Purpose, Waiter},
-    shard::{Shard, Turn},
-    subscription::{Standing, Subscription, Terms},
+    shard::{After, Shard, Turn},
+    subscription::{Seat, Standing, Subscription, Terms},
 };
 
 impl Shard {
@@ -48,11 +49,16 @@ impl Shard {
     pub(crate) fn leave(&mut self, key: SessionKey, index: u32, turn: &mut Turn<'_>) -> bool {
         let Some(session) = self.sessions.get_mut(key) else { return false };
         let Some(subscription) = session.subscriptions.remove(index) else { return false };
-        if subscription.standing == Standing::Waiting {
-            self.stop_waiting(key, index, turn);
+        if let Some(backlog) = &mut session.backlog {
+            backlog.forget(index, &mut self.backlog_len);
+        }
+        if subscription.is_seated() {
+            self.take_out(key, index, subscription.seat());
+            if let Some(attendance) = attendance(&subscription) {
+                self.chore(index, Some(key), Ask::Leave(attendance), turn);
+            }
         } else {
-            self.take_out(key, &subscription);
-            self.tell_leave(&subscription, turn);
+            self.stop_waiting(key, index, turn);
         }
         self.close_feed_if_deserted(index, turn);
         true
@@ -66,31 +72,36 @@ impl Shard {
             return;
         };
         let Waiter { purpose, .. } = unsettled.waiters.remove(at);
-        if let Purpose::Command(id) = purpose {
-            self.answered_one(key);
-            turn.reply(key, id, Err(Error::Internal));
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        match purpose {
+            _ if matches!(session.phase, Phase::Ended) => {}
+            Purpose::Command(id) => {
+                session.pending_count -= 1;
+                turn.reply(key, id, Err(Error::Internal));
+            }
+            Purpose::Connect { place } => {
+                if let Phase::Connecting(connecting) = &mut session.phase {
+                    connecting.made(place, None);
+                    self.afterwards.push_back(After::Complete(key));
+                }
+            }
+            Purpose::Application => {}
         }
-    }
-
-    /// A command of a session waits no longer.
-    pub(crate) fn answered_one(&mut self, key: SessionKey) {
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.pending_count = session.pending_count.saturating_sub(1);
-        }
+        self.tidy(index);
     }
 
     /// Takes a subscription out of the list in which it stands.
-    pub(crate) fn take_out(&mut self, key: SessionKey, subscription: &Subscription) {
+    pub(crate) fn take_out(&mut self, key: SessionKey, index: u32, seat: Seat) {
         let Some(session) = self.sessions.get(key) else { return };
-        let Some(channel) = self.channels.get_mut(subscription.channel) else { return };
-        let list = match subscription.standing {
+        let Some(channel) = self.channels.get_mut(index) else { return };
+        let list = match seat.standing {
             Standing::Waiting => return,
             Standing::Receiving => channel.receivers.list_mut(session.variant),
             Standing::Held => &mut channel.held,
         };
-        let moved = list.remove(subscription.at);
-        channel.gapless_count -= u32::from(subscription.terms.gapless());
-        self.relocate(subscription.channel, moved);
+        let moved = list.remove(seat.at);
+        channel.gapless_count -= u32::from(seat.gapless);
+        self.relocate(index, moved);
     }
 
     /// Some stand elsewhere in their lists now.
@@ -129,13 +140,7 @@ impl Shard {
         let subscription =
             self.sessions.get(key).and_then(|session| session.subscriptions.get(index));
         let Some(attendance) = subscription.and_then(attendance) else { return };
-        self.chore(index, Ask::Enter(attendance), turn);
-    }
-
-    fn tell_leave(&mut self, subscription: &Subscription, turn: &mut Turn<'_>) {
-        if let Some(attendance) = attendance(subscription) {
-            self.chore(subscription.channel, Ask::Leave(attendance), turn);
-        }
+        self.chore(index, Some(key), Ask::Enter(attendance), turn);
     }
 }
 

@@ -18,18 +18,20 @@
 //! Where streams live is a broker's business. The contract is messages ([`broker`]), not a trait with
 //! futures in it, so that event loops can speak it and a simulator can replay it.
 #![forbid(unsafe_code)]
-#![expect(dead_code, reason = "the parts of a shard come one by one")]
 
 mod application;
 mod backlog;
 pub mod broker;
 mod channel;
+mod checking;
 mod command;
 mod config;
 mod connecting;
 mod delivering;
+mod drain;
 mod error;
 mod feed;
+mod holding;
 mod leaving;
 mod names;
 mod namespace;
@@ -40,7 +42,11 @@ mod proof;
 mod publication;
 mod publishing;
 mod receivers;
+mod recovering;
+mod refreshing;
+mod repairing;
 mod requests;
+mod retrying;
 mod seeded;
 mod session;
 mod settling;
@@ -48,6 +54,7 @@ mod shard;
 mod stats;
 mod subscribing;
 mod subscription;
+mod ticking;
 mod time;
 mod users;
 
@@ -65,5 +72,5 @@ pub use pace::Rate;
 pub use publication::{Data, Epoch, Member, Position, Publication, Tags};
 pub use seeded::{Map, Seed, Set};
 pub use shard::{Guest, Shard};
-pub use stats::ShardStats;
+pub use stats::{ShardCounts, ShardStats};
 pub use time::Timestamp;

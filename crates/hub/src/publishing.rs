@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     broker::{Answer, Ask, Draft, Failure},
-    command::{CommandId, Publish, Reply},
+    command::{CommandId, History, Publish, Reply},
     error::Error,
     names::ChannelName,
     namespace::ChannelOptions,
@@ -41,6 +41,43 @@ impl Shard {
             version: None,
         };
         self.ask(key, id, channel, Ask::Publish(Box::new(draft)), turn);
+    }
+
+    pub(crate) fn history(
+        &mut self,
+        key: SessionKey,
+        id: CommandId,
+        history: History,
+        turn: &mut Turn<'_>,
+    ) {
+        let History { channel, mut filter } = history;
+        let count_max = self.config.limits.history_count_max;
+        filter.limit = Some(filter.limit.map_or(count_max, |limit| limit.min(count_max)));
+        let asked = self.may(key, Action::History, &channel).and_then(|allowed| {
+            // An empty epoch is that of nobody who has been told a position: it stands for the beginning.
+            filter.since.take_if(|since| since.epoch.as_str().is_empty() && since.offset == 0);
+            let is_impossible =
+                filter.since.as_ref().is_some_and(|since| since.epoch.as_str().is_empty());
+            if is_impossible { Err(Error::UnrecoverablePosition) } else { Ok(allowed) }
+        });
+        match asked {
+            Ok((channel, _)) => self.ask(key, id, channel, Ask::Read(filter), turn),
+            Err(error) => turn.reply(key, id, Err(error)),
+        }
+    }
+
+    pub(crate) fn presence(
+        &mut self,
+        key: SessionKey,
+        id: CommandId,
+        channel: &str,
+        ask: Ask,
+        turn: &mut Turn<'_>,
+    ) {
+        match self.may(key, Action::Presence, channel) {
+            Ok((channel, _)) => self.ask(key, id, channel, ask, turn),
+            Err(error) => turn.reply(key, id, Err(error)),
+        }
     }
 }
 
@@ -93,10 +130,8 @@ impl Shard {
         answer: Result<Answer, Failure>,
         turn: &mut Turn<'_>,
     ) {
-        if self.sessions.get(key).is_none() {
-            return;
-        }
-        self.answered_one(key);
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.pending_count -= 1;
         let reply = match answer {
             Ok(Answer::Published { .. }) => Ok(Reply::Published),
             Ok(Answer::History { publications, top }) => Ok(Reply::History { publications, top }),

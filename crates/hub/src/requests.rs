@@ -3,12 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    broker::{Ask, RequestId},
-    channel::ChannelKey,
-    command::CommandId,
-    names::ChannelName,
-    outside::SessionKey,
-    time::Timestamp,
+    broker::RequestId, channel::ChannelKey, command::CommandId, outside::SessionKey,
+    retrying::Chore, time::Timestamp,
 };
 
 /// Requests under way, by number, which is also by age.
@@ -29,14 +25,6 @@ pub(crate) enum Pending {
     Read { channel: ChannelKey },
     /// Nobody waits for it, but it has to be done.
     Chore(Box<Chore>),
-}
-
-/// Something that is tried again, a few times, if it fails.
-#[derive(Debug, Clone)]
-pub(crate) struct Chore {
-    pub(crate) channel: ChannelName,
-    pub(crate) ask: Ask,
-    pub(crate) failure_count: u8,
 }
 
 impl Requests {

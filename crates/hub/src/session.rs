@@ -5,12 +5,12 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use crate::{
     backlog::Backlog,
     command::{Command, CommandId, Credentials, Subscribed},
-    config::HubLimits,
+    config::{HubConfig, HubLimits},
     names::ChannelName,
     outside::{SessionKey, Variant},
     pace::Pace,
     proof::Proof,
-    publication::{Data, Member},
+    publication::Member,
     subscription::Subscriptions,
     time::Timestamp,
 };
@@ -28,6 +28,8 @@ pub(crate) struct Session {
     /// Where publications go while they cannot go out: its transport takes no more, or it is not yet connected.
     pub(crate) backlog: Option<Box<Backlog>>,
     paces: [Pace; 2],
+    /// When the broker was told last in which channels it is.
+    pub(crate) presence_told_at: Timestamp,
     /// Its place among the sessions of its user.
     pub(crate) user_place: u32,
     /// Commands that wait for an answer.
@@ -37,9 +39,9 @@ pub(crate) struct Session {
     pub(crate) congested: bool,
 }
 
-const _: () = assert!(size_of::<Session>() <= 152, "there are many idle sessions");
+const _: () = assert!(size_of::<Session>() <= 160, "there are many idle sessions");
 
-/// How far a session has come. It ends by not being there any more.
+/// How far a session has come.
 #[derive(Debug)]
 pub(crate) enum Phase {
     /// It has not said who it is, and has time until then. Credentials may have come before it did.
@@ -48,16 +50,18 @@ pub(crate) enum Phase {
     Connecting(Box<Connecting>),
     /// It is told everything.
     Connected,
+    /// It is being taken out of everything, and told nothing any more.
+    Ended,
 }
 
 /// What a session needs until its first reply.
 #[derive(Debug)]
 pub(crate) struct Connecting {
     pub(crate) id: CommandId,
-    /// For the client, from the application.
-    pub(crate) data: Option<Data>,
-    /// Subscriptions, in the order in which they were granted. `None` as long as it is not made.
+    /// Subscriptions, in the order in which they were granted; `None` for those that are not made.
     pub(crate) subscriptions: Vec<Option<(ChannelName, Subscribed)>>,
+    /// So many of them are under way.
+    pub(crate) waiting_count: usize,
     /// What came meanwhile. Its tokens are looked at already, for whoever can is not there later.
     pub(crate) deferred: Vec<(CommandId, Command, Proof)>,
 }
@@ -71,6 +75,30 @@ pub(crate) enum Heartbeat {
     Asked { until: Timestamp },
 }
 
+impl Connecting {
+    /// One more subscription is under way. Says its place.
+    pub(crate) fn one_more(&mut self) -> usize {
+        self.waiting_count += 1;
+        self.subscriptions.push(None);
+        self.subscriptions.len() - 1
+    }
+
+    /// A subscription is gone before it could be told of.
+    pub(crate) fn unmake(&mut self, channel: &ChannelName) {
+        for subscription in &mut self.subscriptions {
+            subscription.take_if(|(of, _)| of == channel);
+        }
+    }
+
+    /// One of the subscriptions is made, or will not be.
+    pub(crate) fn made(&mut self, place: usize, made: Option<(ChannelName, Subscribed)>) {
+        self.waiting_count -= 1;
+        if let Some(subscription) = self.subscriptions.get_mut(place) {
+            *subscription = made;
+        }
+    }
+}
+
 impl Session {
     pub(crate) fn new(member: Arc<Member>, variant: Variant, phase: Phase) -> Self {
         Self {
@@ -81,10 +109,20 @@ impl Session {
             subscriptions: Subscriptions::default(),
             backlog: None,
             paces: [Pace::default(); 2],
+            presence_told_at: Timestamp::ZERO,
             user_place: 0,
             pending_count: 0,
             variant,
             congested: false,
+        }
+    }
+
+    /// Our ping is answered. The next one is due when it would have been anyway.
+    pub(crate) fn pong(&mut self, config: &HubConfig) {
+        if let (Heartbeat::Asked { until }, Some(interval)) = (self.heartbeat, config.ping_interval)
+        {
+            let rest = interval.saturating_sub(config.pong_within);
+            self.heartbeat = Heartbeat::Quiet { ping_at: until.saturating_add(rest) };
         }
     }
 
@@ -177,13 +215,10 @@ impl Sessions {
     }
 }
 
-/// Where in an interval a session is pinged: spread evenly by its place, so that not all are pinged at once.
+/// Where in an interval a session is pinged first: spread evenly by its place, so that not all are pinged at once.
 pub(crate) fn jitter(key: SessionKey, interval: Duration) -> Duration {
-    // Neighbours are far from each other by the golden ratio.
+    // By the golden ratio neighbours are far from each other, and all together spread evenly.
     let share = key.index.wrapping_mul(0x9E37_79B9);
-    let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
-    Duration::from_millis(
-        (millis >> 16).saturating_mul(u64::from(share) >> 16)
-            + (((millis & 0xFFFF) * (u64::from(share) >> 16)) >> 16),
-    )
+    let millis = interval.as_millis().saturating_mul(u128::from(share)) >> u32::BITS;
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }

@@ -1,20 +1,22 @@
 //! [`Shard`]: sessions and channels of one thread, as a state machine.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
     broker::{Answer, Ask, Event, Failure, Request, RequestId, Response},
     channel::Channels,
     command::{Command, CommandId, Credentials, Push, Reply, Verifier},
     config::HubConfig,
+    drain::Drain,
     error::{Disconnect, Error},
     names::{ChannelName, ClientId, UserId},
     outside::{Outside, SessionKey, Variant},
     proof::Proof,
     publication::Member,
     requests::{Pending, Requests},
+    retrying::Agenda,
     session::{Phase, Session, Sessions},
-    stats::ShardStats,
+    stats::ShardCounts,
     time::Timestamp,
     users::Users,
 };
@@ -30,6 +32,25 @@ pub struct Shard {
     pub(crate) channels: Channels,
     pub(crate) users: Users,
     pub(crate) requests: Requests,
+    pub(crate) agenda: Agenda,
+    pub(crate) afterwards: VecDeque<After>,
+    pub(crate) drain: Option<Drain>,
+    /// From where on channels that were lost are still to be asked for.
+    pub(crate) lost_from: Option<usize>,
+    /// What all backlogs are charged.
+    pub(crate) backlog_len: usize,
+    /// Which sixteenth was looked at last.
+    pub(crate) phase: usize,
+    pub(crate) counts: ShardCounts,
+}
+
+/// What has to wait until a call is about to end, for it would change what is being gone through.
+#[derive(Debug)]
+pub(crate) enum After {
+    /// A session ends.
+    End(SessionKey, Disconnect),
+    /// A session may have all of its server-side subscriptions.
+    Complete(SessionKey),
 }
 
 /// One who comes.
@@ -58,6 +79,13 @@ impl Shard {
             channels: Channels::new(config.seed),
             users: Users::new(config.seed),
             requests: Requests::default(),
+            agenda: Agenda::default(),
+            afterwards: VecDeque::new(),
+            drain: None,
+            lost_from: None,
+            backlog_len: 0,
+            phase: 0,
+            counts: ShardCounts::default(),
             config,
         }
     }
@@ -72,6 +100,9 @@ impl Shard {
         guest: Guest,
         _outside: &mut dyn Outside,
     ) -> Result<SessionKey, Disconnect> {
+        if self.drain.is_some() {
+            return Err(Disconnect::Shutdown);
+        }
         if self.sessions.len() >= self.config.limits.session_count_max {
             return Err(Disconnect::ConnectionLimit);
         }
@@ -117,6 +148,7 @@ impl Shard {
             return;
         }
         self.carry_out(session, id, command, proof, turn);
+        self.finish(turn);
     }
 
     pub(crate) fn carry_out(
@@ -128,17 +160,34 @@ impl Shard {
         turn: &mut Turn<'_>,
     ) {
         match command {
-            Command::Connect(connect) => self.connect(session, id, connect, proof, turn),
+            Command::Connect(connect) => self.connect(session, id, &connect, proof, turn),
+            Command::Refresh { .. } => self.refresh_connection(session, id, proof, turn),
             Command::Subscribe(subscribe) => {
                 self.subscribe_by_client(session, id, &subscribe, proof, turn);
+            }
+            Command::RefreshSubscription { channel, .. } => {
+                self.refresh_subscription(session, id, &channel, proof, turn);
             }
             Command::Unsubscribe { channel } => {
                 self.unsubscribe_by_client(session, id, &channel, turn);
             }
             Command::Publish(publish) => self.publish(session, id, publish, turn),
+            Command::History(history) => self.history(session, id, history, turn),
+            Command::Presence { channel } => {
+                self.presence(session, id, &channel, Ask::Presence, turn);
+            }
+            Command::PresenceStats { channel } => {
+                self.presence(session, id, &channel, Ask::PresenceStats, turn);
+            }
             Command::Call { .. } => turn.reply(session, id, Err(Error::MethodNotFound)),
+            // There is no application to take it, and no reply by which to say so.
+            Command::Send { .. } => self.end(session, Disconnect::NotAvailable, turn),
+            Command::Pong => {
+                if let Some(session) = self.sessions.get_mut(session) {
+                    session.pong(&self.config);
+                }
+            }
             Command::Refused(error) => turn.reply(session, id, Err(error)),
-            _ => turn.reply(session, id, Err(Error::NotAvailable)),
         }
     }
 
@@ -150,33 +199,23 @@ impl Shard {
         why: Disconnect,
         outside: &mut dyn Outside,
     ) {
-        self.end(session, why, &mut Turn { now, outside });
-    }
-
-    /// A session's transport takes no more: its publications are held back here, up to a limit.
-    pub fn congested(&mut self, _session: SessionKey) {}
-
-    /// A session's transport takes more. Some of what was held back leaves; `true` says that there is more,
-    /// and that this is to be called again, at once or when there is room.
-    #[must_use]
-    pub fn writable(
-        &mut self,
-        _now: Timestamp,
-        _session: SessionKey,
-        _outside: &mut dyn Outside,
-    ) -> bool {
-        false
+        let turn = &mut Turn { now, outside };
+        self.end(session, why, turn);
+        self.finish(turn);
     }
 
     /// A session's transport has ended.
     pub fn closed(&mut self, now: Timestamp, session: SessionKey, outside: &mut dyn Outside) {
-        self.forget(session, &mut Turn { now, outside });
+        let turn = &mut Turn { now, outside };
+        self.forget(session, turn);
+        self.finish(turn);
     }
 
     /// The broker answers.
     pub fn response(&mut self, now: Timestamp, response: Response, outside: &mut dyn Outside) {
         let turn = &mut Turn { now, outside };
         self.answered(response.id, response.answer, turn);
+        self.finish(turn);
     }
 
     /// The broker tells something.
@@ -186,42 +225,41 @@ impl Shard {
             Event::Published { channel, epoch, publication } => {
                 self.published(&channel, epoch, &publication, turn);
             }
-            Event::Joined { .. } | Event::Left { .. } | Event::Top { .. } | Event::Lost => {}
+            Event::Joined { channel, member } => self.announced(&channel, &member, true, turn),
+            Event::Left { channel, member } => self.announced(&channel, &member, false, turn),
+            Event::Top { channel, position } => self.top(&channel, position, turn),
+            Event::Lost => self.lost(turn),
         }
+        self.finish(turn);
     }
 
-    /// Time goes by: call this some sixteen times a second.
-    pub fn tick(&mut self, _now: Timestamp, _outside: &mut dyn Outside) {}
-
-    /// Tells all sessions to go elsewhere, spread over that time; nobody comes in any more. What is left
-    /// then can be seen from [`stats`](Self::stats).
-    pub fn drain(&mut self, _now: Timestamp, _over: Duration) {}
-
-    /// How much of everything there is.
-    pub fn stats(&self) -> ShardStats {
-        ShardStats {
-            session_count: self.sessions.len(),
-            user_count: self.users.len(),
-            channel_count: self.channels.len(),
-        }
-    }
-
-    /// Checks that everything agrees with everything else. For tests.
-    ///
-    /// # Panics
-    /// If it does not.
-    #[doc(hidden)]
-    pub fn debug_check(&self) {}
-
-    fn answered(&mut self, id: RequestId, answer: Result<Answer, Failure>, turn: &mut Turn<'_>) {
+    pub(crate) fn answered(
+        &mut self,
+        id: RequestId,
+        answer: Result<Answer, Failure>,
+        turn: &mut Turn<'_>,
+    ) {
         match self.requests.finish(id) {
             Some(Pending::Command { session, id }) => {
                 self.command_answered(session, id, answer, turn);
             }
             Some(Pending::Subscribe { channel, live_offset }) => {
-                self.subscribe_answered(channel, live_offset, answer, turn);
+                self.subscribe_answered(id, channel, live_offset, answer, turn);
             }
-            Some(Pending::Read { .. } | Pending::Chore(_)) | None => {}
+            Some(Pending::Read { channel }) => self.read_answered(id, channel, answer, turn),
+            Some(Pending::Chore(chore)) if answer.is_err() => self.chore_failed(chore, turn.now),
+            // Done, or answered too late.
+            Some(Pending::Chore(_)) | None => {}
+        }
+    }
+
+    /// Does what could not be done in the middle of something else.
+    pub(crate) fn finish(&mut self, turn: &mut Turn<'_>) {
+        while let Some(after) = self.afterwards.pop_front() {
+            match after {
+                After::End(session, why) => self.end(session, why, turn),
+                After::Complete(session) => self.connect_if_complete(session, turn),
+            }
         }
     }
 
@@ -234,8 +272,13 @@ impl Shard {
 
     /// Takes a session out of everything. Says whether it was there.
     fn forget(&mut self, key: SessionKey, turn: &mut Turn<'_>) -> bool {
-        let Some(session) = self.sessions.get(key) else { return false };
-        for channel in session.subscriptions.channels() {
+        let Some(session) = self.sessions.get_mut(key) else { return false };
+        session.phase = Phase::Ended;
+        if let Some(backlog) = &mut session.backlog {
+            backlog.clear(&mut self.backlog_len);
+        }
+        let channels = session.subscriptions.channels();
+        for channel in channels {
             self.leave(key, channel, turn);
         }
         if let Some(session) = self.sessions.remove(key)

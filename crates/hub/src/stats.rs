@@ -1,4 +1,6 @@
-//! [`ShardStats`]: how much of everything there is.
+//! [`ShardStats`]: how much of everything there is; [`ShardCounts`]: how much of everything there was.
+
+use crate::shard::Shard;
 
 /// How much of everything there is in a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -10,4 +12,50 @@ pub struct ShardStats {
     pub user_count: usize,
     /// Channels with subscribers here.
     pub channel_count: usize,
+    /// Requests that the broker has not answered.
+    pub request_count: usize,
+    /// Bytes held back for sessions that do not keep up.
+    pub backlog_len: usize,
+    /// What has happened since it began.
+    pub counts: ShardCounts,
+}
+
+/// What has happened in a shard since it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ShardCounts {
+    /// Subscriptions recovered.
+    pub recovered: u64,
+    /// Publications recovered in them.
+    pub recovered_publications: u64,
+    /// Subscriptions that were to be recovered, and were not.
+    pub not_recovered: u64,
+    /// Subscriptions that had to be told that something may have been missed.
+    pub insufficient_state: u64,
+    /// Requests that the broker has not answered in time.
+    pub overdue: u64,
+    /// Requests that nobody waited for, and that failed too often.
+    pub given_up: u64,
+}
+
+impl ShardCounts {
+    pub(crate) fn recovery(&mut self, recovered: bool, publication_count: usize) {
+        self.recovered += u64::from(recovered);
+        self.not_recovered += u64::from(!recovered);
+        self.recovered_publications += publication_count as u64;
+    }
+}
+
+impl Shard {
+    /// How much of everything there is.
+    pub fn stats(&self) -> ShardStats {
+        ShardStats {
+            session_count: self.sessions.len(),
+            user_count: self.users.len(),
+            channel_count: self.channels.len(),
+            request_count: self.requests.len(),
+            backlog_len: self.backlog_len,
+            counts: self.counts,
+        }
+    }
 }

@@ -30,6 +30,35 @@ pub(crate) struct Wanted {
     pub(crate) waiter: Waiter,
 }
 
+impl Wanted {
+    /// A subscription by a client's command (`asked`), or by the application's decision.
+    pub(crate) fn new(
+        session: SessionKey,
+        purpose: Purpose,
+        channel: ChannelName,
+        options: Arc<ChannelOptions>,
+        grant: SubscriptionGrant,
+        asked: Option<&Subscribe>,
+        recover: Option<&(ByteString, u64)>,
+    ) -> Self {
+        let terms = terms(&options, &grant, asked);
+        Self {
+            expires_at: grant.expires_at.unwrap_or(Timestamp::NEVER),
+            channel_info: grant.info,
+            waiter: Waiter {
+                session,
+                purpose,
+                since: since(recover, terms.recoverable),
+                attempt_count: 0,
+                data: grant.data,
+            },
+            channel,
+            options,
+            terms,
+        }
+    }
+}
+
 impl Shard {
     pub(crate) fn subscribe_by_client(
         &mut self,
@@ -68,19 +97,16 @@ impl Shard {
             return Err(Error::AlreadySubscribed);
         }
         self.has_room(key)?;
-        Ok(Wanted {
-            terms: terms(&options, &grant, Some(subscribe)),
-            expires_at: grant.expires_at.unwrap_or(Timestamp::NEVER),
-            channel_info: grant.info,
-            waiter: Waiter {
-                session: key,
-                purpose: Purpose::Command(id),
-                since: since(subscribe.recover.as_ref()),
-                data: grant.data,
-            },
+        let recover = subscribe.recover.as_ref();
+        Ok(Wanted::new(
+            key,
+            Purpose::Command(id),
             channel,
             options,
-        })
+            grant,
+            Some(subscribe),
+            recover,
+        ))
     }
 
     /// A channel that a client has named, and what it has and allows. Impossible, unknown and forbidden
@@ -106,17 +132,21 @@ impl Shard {
             .is_some_and(|(index, session)| session.subscriptions.get(index).is_some())
     }
 
-    /// Whether a session may have one more subscription.
-    pub(crate) fn has_room(&self, key: SessionKey) -> Result<(), Error> {
+    /// Whether a session may have one more subscription, and one more command that waits for it.
+    fn has_room(&self, key: SessionKey) -> Result<(), Error> {
         let session = self.sessions.get(key).ok_or(Error::Internal)?;
-        let limits = &self.config.limits;
-        if session.subscriptions.len() >= limits.subscription_count_max {
+        if !self.has_room_for_subscription(key) {
             return Err(Error::LimitExceeded);
         }
-        if usize::from(session.pending_count) >= limits.pending_command_count_max {
+        if usize::from(session.pending_count) >= self.config.limits.pending_command_count_max {
             return Err(Error::TooManyRequests);
         }
         Ok(())
+    }
+
+    pub(crate) fn has_room_for_subscription(&self, key: SessionKey) -> bool {
+        let count_max = self.config.limits.subscription_count_max;
+        self.sessions.get(key).is_some_and(|session| session.subscriptions.len() < count_max)
     }
 
     /// Somebody waits for a channel from now on, which is made if nobody was here.
@@ -128,7 +158,7 @@ impl Shard {
             index
         } else {
             let index = self.channels.insert(wanted.channel, wanted.options, turn.now);
-            self.open_feed(index, turn);
+            self.open_feed(index, 0, turn);
             index
         };
         let Some(channel) = self.channels.get_mut(index) else { return };
@@ -153,11 +183,7 @@ impl Shard {
 
 /// What a subscription has: what the channel forces, what the application has granted, and what the client
 /// asks for and may have.
-pub(crate) fn terms(
-    options: &ChannelOptions,
-    grant: &SubscriptionGrant,
-    asked: Option<&Subscribe>,
-) -> Terms {
+fn terms(options: &ChannelOptions, grant: &SubscriptionGrant, asked: Option<&Subscribe>) -> Terms {
     let has_stream = options.history.is_some();
     let asks = |what: fn(&Subscribe) -> bool| asked.is_some_and(what);
     let announced = grant.join_leave.unwrap_or(options.join_leave);
@@ -177,11 +203,11 @@ pub(crate) fn terms(
 }
 
 /// From where a client wants to recover.
-pub(crate) fn since(recover: Option<&(ByteString, u64)>) -> Since {
+fn since(recover: Option<&(ByteString, u64)>, is_recoverable: bool) -> Since {
     match recover {
         None => Since::Now,
-        Some((epoch, offset)) => {
-            Position::of_client(epoch, *offset).map_or(Since::Nowhere, Since::Position)
-        }
+        Some((epoch, offset)) => Position::of_client(epoch, *offset)
+            .filter(|_| is_recoverable)
+            .map_or(Since::Nowhere, Since::Position),
     }
 }

@@ -50,6 +50,25 @@ pub(crate) struct Terms {
     pub(crate) hears: bool,
 }
 
+/// What has to be known of a subscription to take it out of its list.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seat {
+    pub(crate) standing: Standing,
+    pub(crate) at: u32,
+    pub(crate) gapless: bool,
+}
+
+impl Subscription {
+    pub(crate) const fn seat(&self) -> Seat {
+        Seat { standing: self.standing, at: self.at, gapless: self.terms.gapless() }
+    }
+
+    /// Whether it is made.
+    pub(crate) const fn is_seated(&self) -> bool {
+        !matches!(self.standing, Standing::Waiting)
+    }
+}
+
 impl Terms {
     /// Whether it may miss nothing without being told.
     pub(crate) const fn gapless(self) -> bool {

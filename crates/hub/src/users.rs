@@ -43,6 +43,11 @@ impl Users {
         self.0.get(user).map_or(&[], Vec::as_slice)
     }
 
+    /// How many sessions have a user.
+    pub(crate) fn session_count(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

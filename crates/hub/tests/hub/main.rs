@@ -1,7 +1,8 @@
 //! A shard from outside: what goes in, and what comes of it.
 #![cfg(test)]
-#![expect(dead_code, reason = "a world has more than each test needs")]
 
 mod basics;
 mod broker;
+mod contract;
+mod interleaving;
 mod world;

@@ -120,6 +120,7 @@ pub(crate) struct World {
     /// What the broker has sent, and has not arrived.
     pub(crate) mail: Vec<Mail>,
     pub(crate) tokens: Tokens,
+    pub(crate) answers_pings: bool,
     last_client: u32,
     last_command: u32,
 }
@@ -182,6 +183,7 @@ impl World {
             broker: Broker::default(),
             mail: Vec::new(),
             tokens: Tokens::default(),
+            answers_pings: true,
             last_client: 0,
             last_command: 0,
         }
@@ -330,7 +332,21 @@ impl World {
             self.now = Timestamp::from_millis((self.now.as_millis() + 62).min(until));
             self.shard.tick(self.now, &mut self.recorder);
             self.shard.debug_check();
+            if self.answers_pings {
+                self.pong();
+            }
             self.run();
+        }
+    }
+
+    /// Everybody answers the pings it has got.
+    fn pong(&mut self) {
+        let is_ping = |out: &mut Out| matches!(out, Out::Push(_, Push::Ping));
+        let pings: Vec<_> = self.recorder.out.extract_if(.., is_ping).collect();
+        for ping in pings {
+            if let Out::Push(key, _) = ping {
+                self.command(key, Command::Pong);
+            }
         }
     }
 }
