@@ -38,6 +38,7 @@ impl Event {
 }
 
 impl From<proto::Event<'_>> for Event {
+    #[inline]
     fn from(event: proto::Event<'_>) -> Self {
         match event {
             proto::Event::Text(text) => Self::Message(text.into()),
@@ -111,15 +112,7 @@ impl Unread {
         let left = input.len();
         self.start = self.end - left;
         if event.is_none() {
-            self.cut[..left].copy_from_slice(input);
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "receive() leaves at most 13 bytes"
-            )]
-            {
-                self.cut_len = left as u8;
-            }
-            self.start = self.end;
+            self.keep_cut();
         }
         if self.start == self.end
             && let Some(buffer) = self.buffer.take()
@@ -127,6 +120,19 @@ impl Unread {
             give_read_buffer(buffer);
         }
         event
+    }
+
+    /// No whole frame is left: what is there goes inline.
+    #[inline(never)]
+    fn keep_cut(&mut self) {
+        let Some(buffer) = &self.buffer else { return };
+        let cut = &buffer[self.start..self.end];
+        self.cut[..cut.len()].copy_from_slice(cut);
+        #[expect(clippy::cast_possible_truncation, reason = "receive() leaves at most 13 bytes")]
+        {
+            self.cut_len = cut.len() as u8;
+        }
+        self.start = self.end;
     }
 
     /// Moves what is left to a small buffer where it fits: it may stay a while.
