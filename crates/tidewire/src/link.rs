@@ -311,7 +311,7 @@ impl<S: Stream> Inner<S> {
             (buf.filled().len(), poll)
         });
         ready!(result)?;
-        thread::update_time();
+        thread::update_time_of_turn();
         Poll::Ready(Ok(if len == 0 { self.eof() } else { None }))
     }
 
@@ -329,7 +329,7 @@ impl<S: Stream> Inner<S> {
             Ok(Poll::Pending) => Poll::Pending,
             Err(error) | Ok(Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
             Ok(Poll::Ready(Ok(()))) => {
-                thread::update_time();
+                thread::update_time_of_turn();
                 Poll::Ready(Ok(match len {
                     0 => self.eof(),
                     _ => with_context(|cx| self.conn.handle_read(cx, len).map(Event::from)),
