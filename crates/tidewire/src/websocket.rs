@@ -197,7 +197,7 @@ impl<S: Stream> WebSocket<S> {
         loop {
             match ready!(self.poll_event(task))? {
                 Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
-                Some(Event::Fragment { last, .. }) => self.skipped(last),
+                Some(Event::Fragment(fragment)) => self.skipped(fragment.last),
                 Some(_) => {}
                 None => return Poll::Ready(Ok(None)),
             }
@@ -486,7 +486,7 @@ impl<S: Stream> WebSocket<S> {
         }
         let event = ready!(self.poll_transport(task))?;
         match &event {
-            Event::Message(_) | Event::Fragment { .. } => {}
+            Event::Message(_) | Event::Fragment(_) => {}
             Event::Closed(_) => return Poll::Ready(self.ended(event)),
             Event::Control | Event::Failed => return Poll::Ready(Ok(())),
         }
