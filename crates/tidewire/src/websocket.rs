@@ -288,13 +288,22 @@ impl<S: Stream> WebSocket<S> {
             access = Access::new(&mut self.link);
             inner = &mut *access;
         }
-        if let Some(message) = message.take() {
-            let short =
-                if self.unread.is_empty() { inner.write_short(&message) } else { Short::Not };
-            match short {
-                Short::Done => return Poll::Ready(Ok(())),
-                Short::Begun => {}
-                Short::Not => with_context(|cx| inner.conn.send(cx, message))?,
+        // A short one is not moved out: to load in one piece what was stored in several makes the
+        // processor wait.
+        let short = match message {
+            Some(message) if self.unread.is_empty() => inner.write_short(message),
+            _ => Short::Not,
+        };
+        match short {
+            Short::Done => {
+                *message = None;
+                return Poll::Ready(Ok(()));
+            }
+            Short::Begun => *message = None,
+            Short::Not => {
+                if let Some(message) = message.take() {
+                    with_context(|cx| inner.conn.send(cx, message))?;
+                }
             }
         }
         let flushed = flush_or_cork(inner, &self.unread);
