@@ -1,6 +1,6 @@
 //! [`ShardStats`]: how much of everything there is; [`ShardCounts`]: how much of everything there was.
 
-use crate::shard::Shard;
+use crate::{names::ChannelName, shard::Shard};
 
 /// How much of everything there is in a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,5 +57,14 @@ impl Shard {
             backlog_len: self.backlog_len,
             counts: self.counts,
         }
+    }
+
+    /// The channels with subscribers here, and how many, in no order.
+    pub fn channels(&self) -> impl Iterator<Item = (&ChannelName, usize)> {
+        self.channels.indexes().filter_map(|index| self.channels.get(index)).map(|channel| {
+            let lists = channel.receivers.lists().map(|(_, list)| list);
+            let count = lists.chain([&channel.held]).map(|list| list.keys().len()).sum();
+            (&channel.name, count)
+        })
     }
 }
