@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroU8};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidewire::{
@@ -56,7 +56,10 @@ pub(crate) struct Serve {
     /// Listen on this address and port instead of localhost:8080; repeat it for several.
     #[arg(long = "listen", value_name = "ADDR", value_parser = address)]
     pub(crate) addresses: Vec<SocketAddr>,
-    /// What the event loop of the chat is built on: uring, epoll, or auto for uring where the kernel
+    /// Threads on which sessions live. By default, one for each core.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) threads: Option<NonZeroU8>,
+    /// What the event loops are built on: uring, epoll, or auto for uring where the kernel
     /// allows it.
     #[arg(long, value_name = "IO", default_value = "auto")]
     pub(crate) io: Io,
@@ -68,7 +71,7 @@ pub(crate) struct Serve {
 impl Serve {
     /// What a bare `tidewire` is.
     pub(crate) const fn dev() -> Self {
-        Self { dev: true, addresses: Vec::new(), io: Io::Auto, log: Level::Info }
+        Self { dev: true, addresses: Vec::new(), threads: None, io: Io::Auto, log: Level::Info }
     }
 }
 

@@ -1,16 +1,12 @@
 //! `tidewire serve`.
 
 use std::{
-    hash::{BuildHasher as _, RandomState},
     io::{self, IsTerminal as _, Write as _},
     net::SocketAddr,
     process::ExitCode,
 };
 
-use tidewire_server::{
-    Listeners,
-    dev::{self, Room},
-};
+use tidewire_server::{Listeners, web};
 use tokio::sync::oneshot;
 use tracing::{info, level_filters::LevelFilter, warn};
 
@@ -39,11 +35,12 @@ pub(crate) async fn run(serve: Serve) -> Result<ExitCode, Failure> {
         Listeners::bind(&serve.addresses).await
     };
     let listeners = bound.map_err(|error| format!("{error}; --listen ADDR chooses another"))?;
-    let room =
-        Room::open(serve.io, epoch()).map_err(|error| format!("cannot open the room: {error}"))?;
+    let key = std::env::var("TIDEWIRE_API_KEY").ok();
+    let site = web::Site::demo(serve.io, serve.threads.map(|count| count.get().into()), key)
+        .map_err(|error| format!("cannot start: {error}"))?;
     announce(&listeners.local_addrs().map_err(|error| error.to_string())?);
     let (stop, stopping) = oneshot::channel::<()>();
-    let serving = dev::serve(listeners, room, async {
+    let serving = web::serve(listeners, site, async {
         // Dropped unsent it means the same.
         let _ = stopping.await;
     });
@@ -75,10 +72,4 @@ fn announce(addresses: &[SocketAddr]) {
     for address in addresses.iter().filter(|address| !address.ip().is_loopback()) {
         warn!("{address} is not a loopback address: everybody who reaches it can take part");
     }
-}
-
-/// Tells this run's room from those before it. Nothing secret hangs on it, so that the standard
-/// library's random keys will do.
-fn epoch() -> String {
-    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
 }

@@ -1,18 +1,18 @@
-//! Listeners, pages and rooms: the part of tidewire that touches the world.
+//! Everything of the realtime server that touches the world: listeners, transports, tokens, the API, pages.
 //!
-//! So far there is [`dev`]: a server for trying things out, with a chat room at `/` and a page to
-//! chat with. It is open to everybody who reaches it, and says so.
+//! HTTP is the control plane, on tokio and hyper; everything after a `101` is the data plane, on the
+//! engine. [`node`] is the threads on which sessions live, [`web`] the way in.
 //!
-//! HTTP is hyper's, on tokio; what happens after the `101` is the engine's, on threads of its own, and
-//! so this is for Linux. Nothing here knows the command line, and nothing here ends the process.
+//! This is for Linux, as the engine is. Nothing here knows the command line, and nothing here ends the
+//! process.
 #![forbid(unsafe_code)]
 
-pub mod chat;
 pub mod config;
-pub mod dev;
+pub mod demo;
 pub mod door;
 mod listen;
-mod pages;
+pub mod node;
+pub mod web;
 
 pub use listen::{ListenError, Listeners};
 pub use tidewire_engine::{Io, UnknownIo};

@@ -13,20 +13,32 @@ async fn bare(address: &str) -> WebSocket {
     tidewire::connect(&format!("ws://{address}")).await.unwrap()
 }
 
-async fn page(address: &str) -> WebSocket {
-    let client = Client::new().subprotocols(["tidewire.chat.v1"]).require_subprotocol(true);
-    let client = client.header("Origin", format!("http://{address}")).unwrap();
-    client.connect(&format!("ws://{address}")).await.unwrap()
+/// A client of the page's protocol, in the room under this name, and its id.
+async fn named(address: &str, name: &str) -> (WebSocket, String) {
+    let client = Client::new().header("Origin", format!("http://{address}")).unwrap();
+    let mut ws = client.connect(&format!("ws://{address}/connection/websocket")).await.unwrap();
+    ws.send(format!(
+        r#"{{"id":1,"connect":{{"token":"{name}"}}}}
+{{"id":2,"subscribe":{{"channel":"chat","join_leave":true}}}}"#
+    ))
+    .await
+    .unwrap();
+    let welcome = text(&mut ws).await;
+    let (_, client) = welcome.split_once(r#""client":""#).unwrap_or_else(|| panic!("{welcome}"));
+    let (id, _) = client.split_once('"').unwrap();
+    let subscribed = text(&mut ws).await;
+    assert!(subscribed.starts_with(r#"{"id":2,"subscribe":{"#), "{subscribed}");
+    (ws, id.to_owned())
 }
 
-/// A named client that has been welcomed, and its id.
-async fn named(address: &str, name: &str) -> (WebSocket, u64) {
-    let mut ws = page(address).await;
-    ws.send(format!(r#"{{"type":"join","name":"{name}"}}"#)).await.unwrap();
-    let welcome = text(&mut ws).await;
-    let (_, you) = welcome.split_once(r#""you":{"id":"#).unwrap_or_else(|| panic!("{welcome}"));
-    let (id, _) = you.split_once(',').unwrap();
-    (ws, id.parse().unwrap())
+/// The next message in which there is this.
+async fn text_with(ws: &mut WebSocket, part: &str) -> String {
+    loop {
+        let heard = text(ws).await;
+        if heard.contains(part) {
+            return heard;
+        }
+    }
 }
 
 async fn text(ws: &mut WebSocket) -> String {
@@ -118,45 +130,34 @@ async fn bare_and_named_clients_share_the_room() {
     let (_server, address) = serve().await;
     let (mut ada, ada_id) = named(&address, "Ada").await;
     let mut bare = bare(&address).await;
-    let joined = text(&mut ada).await;
-    assert!(joined.starts_with(r#"{"type":"joined","who":{"id":"#), "{joined}");
-    assert!(joined.ends_with(r#","name":"User"}}"#), "{joined}");
+    text_with(&mut ada, r#""join":{"info":{"user":"","client":""#).await; // and no name
     let (mut bob, bob_id) = named(&address, "  Bob the  builder ").await;
-    assert_eq!(
-        text(&mut ada).await,
-        format!(r#"{{"type":"joined","who":{{"id":{bob_id},"name":"Bob the builder"}}}}"#)
-    );
+    let joined = text_with(&mut ada, &bob_id).await;
+    assert!(joined.contains(r#""join""#) && joined.contains(r#""Bob the builder""#), "{joined}");
 
-    ada.send(r#"{"type":"say","text":"\"hi\""}"#).await.unwrap();
+    let say = r#"{"id":3,"publish":{"channel":"chat","data":{"text":"\"hi\""}}}"#;
+    ada.send(say).await.unwrap();
     for ws in [&mut ada, &mut bob] {
-        let said = text(ws).await;
-        assert!(said.starts_with(r#"{"type":"said","offset":1,"at":"#), "{said}");
-        let end = format!(r#","who":{{"id":{ada_id},"name":"Ada"}},"text":"\"hi\""}}"#);
-        assert!(said.ends_with(&end), "{said}");
+        let said = text_with(ws, r#""pub""#).await;
+        for part in [r#""data":{"text":"\"hi\""}"#, r#""user":"Ada""#, &ada_id, r#""offset":1"#] {
+            assert!(said.contains(part), "{part} in: {said}");
+        }
     }
     // The first that a bare client hears: not of joins.
     assert_eq!(text(&mut bare).await, "Ada: \"hi\"");
 
     bare.send("from outside").await.unwrap();
     for ws in [&mut ada, &mut bob] {
-        let said = text(ws).await;
-        assert!(said.ends_with(r#""name":"User"},"text":"from outside"}"#), "{said}");
+        let said = text_with(ws, r#""pub""#).await;
+        assert!(said.contains(r#""data":{"text":"from outside"}"#), "{said}");
     }
     assert_eq!(text(&mut bare).await, "User: from outside");
 
-    bob.send(r#"{"type":"join","name":"Robert"}"#).await.unwrap();
-    let renamed = format!(
-        r#"{{"type":"renamed","who":{{"id":{bob_id},"name":"Robert"}},"before":"Bob the builder"}}"#
-    );
-    assert_eq!(text(&mut ada).await, renamed);
-    assert_eq!(text(&mut bob).await, renamed);
     bob.close(CloseCode::NORMAL_CLOSURE, "").await.unwrap();
-    assert_eq!(
-        text(&mut ada).await,
-        format!(r#"{{"type":"left","who":{{"id":{bob_id},"name":"Robert"}}}}"#)
-    );
-    ada.send(r#"{"type":"say","text":"alone"}"#).await.unwrap();
-    assert_eq!(text(&mut bare).await, "Ada: alone", "and not of renames and leaves");
+    let left = text_with(&mut ada, r#""leave""#).await;
+    assert!(left.contains(&bob_id), "{left}");
+    ada.send(say.replace("hi", "alone")).await.unwrap();
+    assert_eq!(text(&mut bare).await, "Ada: \"alone\"", "and not of who has left");
 }
 
 #[tokio::test]
@@ -165,58 +166,54 @@ async fn who_joins_learns_who_is_there_and_what_was_said() {
     let mut bare = bare(&address).await;
     bare.send("before").await.unwrap();
     text(&mut bare).await;
-    let mut ws = page(&address).await;
-    ws.send(r#"{"type":"join","name":"Ada"}"#).await.unwrap();
-    let welcome = text(&mut ws).await;
-    for part in [
-        r#"{"type":"welcome","epoch":""#,
-        r#""you":{"id":2,"name":"Ada"}"#,
-        r#""people":[{"id":1,"name":"User"},{"id":2,"name":"Ada"}]"#,
-        r#""recent":[{"offset":1,"at":"#,
-        r#""who":{"id":1,"name":"User"},"text":"before"}]"#,
-    ] {
-        assert!(welcome.contains(part), "{part} in: {welcome}");
-    }
-}
-
-#[tokio::test]
-async fn nobody_has_the_name_of_another() {
-    let (_server, address) = serve().await;
-    let (_ada, _) = named(&address, "Ada").await;
-    for (asked, given) in [("ADA", "ADA 2"), ("user", "user 2"), ("Eve", "Eve")] {
-        let mut ws = page(&address).await;
-        ws.send(format!(r#"{{"type":"join","name":"{asked}"}}"#)).await.unwrap();
-        let welcome = text(&mut ws).await;
-        assert!(welcome.contains(&format!(r#","name":"{given}"}},"people""#)), "{welcome}");
-    }
+    let (mut ada, ada_id) = named(&address, "Ada").await;
+    ada.send(
+        r#"{"id":3,"presence":{"channel":"chat"}}
+{"id":4,"history":{"channel":"chat","limit":10}}"#,
+    )
+    .await
+    .unwrap();
+    let presence = text_with(&mut ada, r#""id":3,"#).await;
+    assert!(presence.contains(&format!(r#""{ada_id}":{{"#)), "{presence}");
+    assert!(presence.contains(r#""user":"Ada""#), "{presence}");
+    assert_eq!(presence.matches(r#""client":"#).count(), 2, "{presence}");
+    let history = text_with(&mut ada, r#""id":4,"#).await;
+    assert!(history.contains(r#""data":{"text":"before"}"#), "{history}");
 }
 
 #[tokio::test]
 async fn what_does_not_belong_here_is_closed_with_its_code() {
     let (_server, address) = serve().await;
-    let policy = CloseCode::POLICY_VIOLATION;
-    let fits = "x".repeat(16 << 10);
-    let over = "x".repeat((16 << 10) + 1);
-    let name_fits = format!(r#"{{"type":"join","name":"{}"}}"#, "n".repeat(32));
-    let name_over = format!(r#"{{"type":"join","name":"{}"}}"#, "n".repeat(33));
-    let cases: &[(&str, bool, Message, Option<CloseCode>)] = &[
-        ("a message of 16 KiB", false, Message::from(fits), None),
-        ("and one byte", false, Message::from(over), Some(CloseCode::MESSAGE_TOO_BIG)),
-        ("binary", false, Message::from(vec![1]), Some(CloseCode::UNSUPPORTED_DATA)),
-        ("binary, named", true, Message::from(vec![1]), Some(CloseCode::UNSUPPORTED_DATA)),
-        ("no JSON", true, Message::from("hello"), Some(policy)),
-        ("said before a name", true, Message::from(r#"{"type":"say","text":"x"}"#), Some(policy)),
-        ("a name of 32 characters", true, Message::from(name_fits), None),
-        ("and one more", true, Message::from(name_over), Some(policy)),
-        ("no name", true, Message::from(r#"{"type":"join","name":" "}"#), Some(policy)),
+    let fits = "x".repeat(64 << 10);
+    let over = "x".repeat((64 << 10) + 1);
+    let cases: &[(&str, Message, Option<CloseCode>)] = &[
+        ("a message of 60 KiB", Message::from("x".repeat(60 << 10)), None),
+        ("a message of 64 KiB, which is more with its quotes", Message::from(fits), None),
+        ("and one byte", Message::from(over), Some(CloseCode::MESSAGE_TOO_BIG)),
+        ("binary", Message::from(vec![1]), Some(CloseCode::UNSUPPORTED_DATA)),
     ];
-    for (rule, is_named, message, code) in cases {
-        let mut ws = if *is_named { page(&address).await } else { bare(&address).await };
+    for (rule, message, code) in cases {
+        let mut ws = bare(&address).await;
         ws.send(message.clone()).await.unwrap();
         match code {
             None => assert!(!text(&mut ws).await.is_empty(), "{rule}"),
             Some(code) => assert_eq!(closed_with(&mut ws).await.0, *code, "{rule}"),
         }
+    }
+    let name_fits = "n".repeat(32);
+    named(&address, &name_fits).await;
+    let first: &[(&str, String)] = &[
+        ("no JSON", "hello".to_owned()),
+        ("said before a name", r#"{"id":1,"publish":{"channel":"chat","data":1}}"#.to_owned()),
+        ("a name of 33 characters", format!(r#"{{"id":1,"connect":{{"token":"{name_fits}n"}}}}"#)),
+        ("no name", r#"{"id":1,"connect":{"token":" "}}"#.to_owned()),
+    ];
+    for (rule, message) in first {
+        let url = format!("ws://{address}/connection/websocket");
+        let mut ws = tidewire::connect(&url).await.unwrap();
+        ws.send(&**message).await.unwrap();
+        let (code, _) = closed_with(&mut ws).await;
+        assert!((3500..3600).contains(&code.get()), "{rule}: {code:?}");
     }
     // Nobody else has noticed.
     let mut ws = bare(&address).await;

@@ -5,4 +5,5 @@ mod chat;
 mod command_line;
 mod connect;
 mod process;
+mod realtime;
 mod serve;

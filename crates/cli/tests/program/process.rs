@@ -11,6 +11,9 @@ use tokio::{
 /// Nothing here takes so long, not even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// What opens the API of every server here.
+pub(crate) const API_KEY: &str = "the key of these tests";
+
 /// Fails the test where it would hang.
 pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     timeout(LIMIT, what).await.expect("took too long")
@@ -33,6 +36,7 @@ impl Program {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tidewire"))
             .args(arguments)
+            .env("TIDEWIRE_API_KEY", API_KEY)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

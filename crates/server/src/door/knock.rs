@@ -139,13 +139,28 @@ impl Door {
         self.counted(self.look(now, peer, tls, request))
     }
 
+    /// Looks at a request of somebody who is in already, and has shown who it is: only its page counts, since
+    /// browsers send such requests for strangers' pages too.
+    ///
+    /// # Errors
+    /// Why it is not heard. It is counted already.
+    pub fn recognize<B>(
+        &self,
+        peer: IpAddr,
+        tls: bool,
+        request: &Request<B>,
+    ) -> Result<Page, Refused> {
+        let client = self.rules.proxies.client(peer, tls, request.headers());
+        let page = self.page(&client, request);
+        self.counted(page.map_err(|refusal| Refused { refusal, page: None }))
+    }
+
     /// A place for who stays: to be kept for as long as the connection lasts.
     ///
     /// # Errors
     /// If there is none. It is counted already.
     pub fn enter(&self, visitor: &Visitor) -> Result<Place, Refused> {
-        let full =
-            |full| Refused { refusal: Refusal::Full(full), page: Some(visitor.page.clone()) };
+        let full = |full| Refused::full(full, &visitor.page);
         self.counted(self.places.enter(visitor.address).map_err(full))
     }
 
@@ -251,6 +266,13 @@ impl Door {
 
     fn counted<T>(&self, result: Result<T, Refused>) -> Result<T, Refused> {
         result.inspect_err(|refused| self.refusals.count(&refused.refusal))
+    }
+}
+
+impl Refused {
+    /// There is no place for a visitor from this page.
+    pub fn full(full: Full, page: &Page) -> Self {
+        Self { refusal: Refusal::Full(full), page: Some(page.clone()) }
     }
 }
 

@@ -1,14 +1,15 @@
-// The chat page. What it speaks is written down in the server's `chat/wire.rs`. Whatever came from
-// somebody else is shown by `textContent` alone.
+// The chat page: a channel of the server, spoken to in its own words (the centrifuge protocol in JSON,
+// one command a line). Whatever came from somebody else is shown by `textContent` alone.
 'use strict';
 
-const SUBPROTOCOL = 'tidewire.chat.v1';
+const CHANNEL = 'chat';
+const RECENT_MAX = 100; // of what was said before you came
 const LINES_MAX = 500; // on the page; the oldest go
 const WAITING_MAX = 20; // messages that wait for a connection
 const DELAY_FIRST_MS = 1000;
 const DELAY_MAX_MS = 30_000;
-// After these the same would happen again: the protocol was broken, a policy, a message too long.
-const FINAL_CODES = [1002, 1003, 1007, 1008, 1009, 1010];
+const CONNECT = 1; // the id of that command; the others count on
+const NOBODY = 'User'; // what a bare client is called
 
 const byId = (id) => document.getElementById(id);
 const log = byId('log');
@@ -18,38 +19,43 @@ const nameField = byId('name');
 let socket = null;
 let attempts = 0;
 let retry = 0; // the timer until the next attempt
-let you = null;
-let seen = { epoch: '', offset: 0 };
-let lastSpeaker = 0;
+let silence = 0; // the timer that ends a connection of which nothing is heard
+let you = null; // the name of this session, once it is one
+let position = null; // { epoch, offset }: where we are in the channel
+let early = null; // what is said while what was said before has not come yet
+let lastSpeaker = '';
 let asked = ''; // the name that was last told to the server
-const people = new Map(); // by id
-const mine = new Set(); // the ids that were ours in this epoch
+let commands = CONNECT;
+const answers = new Map(); // what to do with the reply to a command, by its id
+const people = new Map(); // names by session
+const mine = new Set(); // the sessions that were ours
 const waiting = []; // said before there was a connection
 
 // The connection
 
-const address = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/`;
+const host = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}`;
 
 function connect() {
   clearTimeout(retry);
   retry = 0;
   showState('connecting', attempts ? 'Reconnecting…' : 'Connecting…');
-  const current = new WebSocket(address, SUBPROTOCOL);
+  const current = new WebSocket(`${host}/connection/websocket`);
   socket = current;
   let opened = false;
   let failed = '';
   current.onopen = () => {
     opened = true;
     report('open');
-    asked = nameField.value;
-    send({ type: 'join', name: asked });
+    enter();
   };
-  current.onmessage = ({ data }) => receive(JSON.parse(data));
+  current.onmessage = ({ data }) => {
+    if (socket === current) data.split('\n').forEach((text) => receive(JSON.parse(text)));
+  };
   current.onerror = () => { failed = 'error, '; };
   current.onclose = ({ code, reason }) => {
     if (socket !== current) return;
     const text = `${failed}close ${code}${reason ? `: ${reason}` : ''}`;
-    const isTrouble = code !== 1000 && code !== 1001;
+    const isTrouble = code !== 1000 && code !== 1001 && code !== 3001;
     if (opened || !attempts) report(text, isTrouble);
     else reportAttempt(text);
     closed(code, reason);
@@ -57,11 +63,14 @@ function connect() {
 }
 
 function closed(code, reason) {
+  clearTimeout(silence);
   socket = null;
   you = null;
+  answers.clear();
   people.clear();
   showPeople();
-  if (FINAL_CODES.includes(code)) {
+  // The protocol says by the code whether it is of use to come back: from 3500 on, and from 4500 on, it is not.
+  if (code === 1009 || (code >= 3500 && code < 4000) || code >= 4500) {
     showState('closed', reason || `Closed (${code})`);
     return; // another name, or another message, tries again
   }
@@ -78,79 +87,137 @@ function connectNow() {
   if (!socket) connect();
 }
 
-function send(message) {
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+function command(request, done) {
+  commands += 1;
+  answers.set(commands, done);
+  return { id: commands, ...request };
+}
+
+function send(...commands) {
+  if (socket?.readyState !== WebSocket.OPEN) return;
+  socket.send(commands.map((one) => JSON.stringify(one)).join('\n'));
+}
+
+// Says who we are, and takes part: all in one message, since the answers come in this order.
+function enter() {
+  asked = nameField.value;
+  early = [];
+  commands = CONNECT;
+  const since = position && { recover: true, ...position };
+  const options = { channel: CHANNEL, join_leave: true, recoverable: true };
+  const first = { id: CONNECT, connect: { token: asked } };
+  answers.set(CONNECT, connected);
+  send(
+    first,
+    command({ subscribe: { ...options, ...since } }, subscribed),
+    command({ presence: { channel: CHANNEL } }, ({ presence }) => present(presence)),
+    command({ history: { channel: CHANNEL, limit: RECENT_MAX, reverse: true } }, ({ history }) => {
+      if (!position) history.publications?.reverse().forEach(hear);
+      position ??= { epoch: history.epoch, offset: history.offset ?? 0 };
+      early.splice(0).forEach(hear);
+      early = null;
+      ready();
+    }),
+  );
+}
+
+function connected({ connect: { client, ping } }) {
+  mine.add(client);
+  you = client;
+  listen(ping);
+}
+
+// Without the server's pings the connection is dead, though nobody has told the browser.
+function listen(ping) {
+  if (!ping) return;
+  const current = socket;
+  const again = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => current.close(), (ping + 10) * 1000);
+  };
+  current.addEventListener('message', again);
+  again();
+}
+
+function subscribed({ subscribe }) {
+  if (subscribe.was_recovering && !subscribe.recovered) {
+    note('Some of what was said meanwhile is gone');
+    position = null;
+    return;
+  }
+  subscribe.publications?.forEach(hear);
+}
+
+function present({ presence }) {
+  people.clear();
+  for (const { client, user } of Object.values(presence)) people.set(client, user || NOBODY);
+  showPeople();
+}
+
+function ready() {
+  attempts = 0;
+  store(asked); // it was taken
+  note(`You are ${asked}`);
+  for (const text of waiting.splice(0)) publish(text);
+  showState('open', 'Connected');
 }
 
 // What arrives
 
-function receive(event) {
-  switch (event.type) {
-    case 'welcome':
-      attempts = 0;
-      if (event.epoch !== seen.epoch) {
-        seen = { epoch: event.epoch, offset: 0 };
-        mine.clear();
-      }
-      you = event.you;
-      mine.add(you.id);
-      store(asked); // it was taken
-      nameField.value = asked = you.name;
-      people.clear();
-      for (const who of event.people) people.set(who.id, who.name);
-      showPeople();
-      event.recent.forEach(hear);
-      note(`You are ${you.name}`);
-      for (const text of waiting.splice(0)) send({ type: 'say', text });
-      showState('open', 'Connected');
-      break;
-    case 'joined':
-      people.set(event.who.id, event.who.name);
-      showPeople();
-      note(`${event.who.name} joined`);
-      break;
-    case 'renamed':
-      people.set(event.who.id, event.who.name);
-      if (event.who.id === you?.id) {
-        you = event.who;
-        store(asked);
-        nameField.value = asked = you.name;
-      }
-      showPeople();
-      note(`${event.before} is now ${event.who.name}`);
-      break;
-    case 'left':
-      people.delete(event.who.id);
-      showPeople();
-      note(`${event.who.name} left`);
-      break;
-    case 'said':
-      hear(event);
-      break;
+function receive({ id, error, push, ...reply }) {
+  if (id) {
+    const done = answers.get(id);
+    answers.delete(id);
+    if (error) note(`${error.message} (${error.code})`, true);
+    else done?.(reply);
+  } else if (push) {
+    if (push.pub) (early ? early.push(push.pub) : hear(push.pub));
+    if (push.join) came(push.join.info);
+    if (push.leave) went(push.leave.info);
+    if (push.unsubscribe) socket.close(); // and back, from where we are
+  } else {
+    send({}); // a ping, and the answer to it
   }
 }
 
-function hear({ offset, at, who, text }) {
-  if (offset <= seen.offset) return; // told again after a reconnection
-  seen.offset = offset;
+function came({ client, user }) {
+  people.set(client, user || NOBODY);
+  showPeople();
+  if (client !== you) note(`${user || NOBODY} joined`);
+}
+
+function went({ client, user }) {
+  people.delete(client);
+  showPeople();
+  if (!mine.has(client)) note(`${user || NOBODY} left`);
+}
+
+function hear({ offset, data, info, time }) {
+  if (position) {
+    if (offset <= position.offset) return;
+    position.offset = offset;
+  }
+  if (typeof data?.text !== 'string') return; // published by somebody who speaks otherwise
+  const name = info?.user || NOBODY;
+  const client = info?.client ?? '';
   const item = document.createElement('li');
   item.className = 'said';
-  item.classList.toggle('mine', mine.has(who.id));
-  item.classList.toggle('next', lastSpeaker === who.id);
-  item.style.setProperty('--hue', hue(who.name));
+  item.classList.toggle('mine', mine.has(client));
+  item.classList.toggle('next', lastSpeaker === client);
+  item.style.setProperty('--hue', hue(name));
   const by = document.createElement('div');
   by.className = 'by';
-  const time = document.createElement('time');
-  const when = new Date(at);
-  time.dateTime = when.toISOString();
-  time.textContent = when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-  by.append(element('b', who.name), time);
-  const bubble = element('div', text);
+  const at = document.createElement('time');
+  const when = time ? new Date(time) : new Date();
+  at.dateTime = when.toISOString();
+  at.textContent = when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  by.append(element('b', name), at);
+  const bubble = element('div', data.text);
   bubble.className = 'bubble';
   bubble.dir = 'auto';
   item.append(by, bubble);
-  append(item, mine.has(who.id));
-  lastSpeaker = who.id;
+  append(item, mine.has(client));
+  lastSpeaker = client;
 }
 
 // What is shown
@@ -164,7 +231,7 @@ function element(tag, text) {
 function note(text, isTrouble = false) {
   const item = element('li', text);
   item.className = isTrouble ? 'note trouble' : 'note';
-  lastSpeaker = 0;
+  lastSpeaker = '';
   append(item);
 }
 
@@ -209,7 +276,7 @@ function showPeople() {
   byId('people').replaceChildren(...[...people].map(([id, name]) => {
     const item = document.createElement('li');
     item.style.setProperty('--hue', hue(name));
-    item.classList.toggle('you', id === you?.id);
+    item.classList.toggle('you', id === you);
     item.title = name;
     const face = element('span', [...name][0]?.toLocaleUpperCase() ?? '');
     face.className = 'face';
@@ -228,11 +295,15 @@ function hue(name) {
 
 // What you do
 
+function publish(text) {
+  send(command({ publish: { channel: CHANNEL, data: { text } } }));
+}
+
 function say() {
   const text = line.value;
   if (!text.trim()) return;
-  if (you && socket?.readyState === WebSocket.OPEN) {
-    send({ type: 'say', text });
+  if (you && !early && socket?.readyState === WebSocket.OPEN) {
+    publish(text);
   } else if (waiting.length < WAITING_MAX) {
     waiting.push(text);
     showState('connecting', 'Connecting…');
@@ -260,9 +331,12 @@ line.addEventListener('keydown', (event) => {
 function rename() {
   const name = nameField.value.trim();
   if (!name || name === asked) return;
-  asked = name;
-  send({ type: 'join', name });
-  connectNow();
+  // A session has one name, so this is another one.
+  const before = socket;
+  socket = null;
+  before?.close(1000);
+  closed(1000, '');
+  connect();
 }
 
 byId('me').addEventListener('submit', (event) => {
@@ -302,8 +376,8 @@ function invented() {
 
 nameField.value = stored() ?? invented();
 store(nameField.value);
-byId('snippet').textContent = `const ws = new WebSocket('${address}');
+byId('snippet').textContent = `const ws = new WebSocket('${host}/');
 ws.onmessage = (e) => console.log(e.data);
 ws.onopen = () => ws.send('hello');`;
-byId('command').textContent = `tidewire connect ${address}`;
+byId('command').textContent = `tidewire connect ${host}/`;
 connect();

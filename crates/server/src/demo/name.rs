@@ -1,9 +1,4 @@
-//! [`Name`]: what somebody in the room is called.
-
-use std::fmt;
-
-/// What bare clients are called, and so nobody else.
-pub(crate) const BARE: &str = "User";
+//! [`Name`]: what somebody in the chat is called.
 
 /// A name that can be shown: not empty, one line, nothing invisible.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,24 +19,6 @@ impl Name {
             return Err(NameError::Character);
         }
         Ok(Self(name))
-    }
-
-    /// This name, or with a number behind it one that `is_taken` is false for. Names are compared
-    /// without case.
-    pub(crate) fn made_unique(self, is_taken: impl Fn(&str) -> bool) -> Self {
-        let is_taken = |name: &str| name.eq_ignore_ascii_case(BARE) || is_taken(name);
-        if !is_taken(&self.0) {
-            return self;
-        }
-        // Ends: there are finitely many members, each with one name.
-        let mut number = 2_u64;
-        loop {
-            let candidate = format!("{} {number}", self.0);
-            if !is_taken(&candidate) {
-                return Self(candidate);
-            }
-            number += 1;
-        }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -77,17 +54,6 @@ pub(crate) enum NameError {
     Character,
 }
 
-/// Short enough for a close reason, which has 123 bytes.
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("a name has at least one character"),
-            Self::TooLong { len_max } => write!(f, "a name has at most {len_max} characters"),
-            Self::Character => f.write_str("a name has no colon and no invisible character"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,16 +77,5 @@ mod tests {
             let name = Name::new(given, len_max);
             assert_eq!(name.as_ref().map(Name::as_str).map_err(|error| *error), *wanted, "{rule}");
         }
-    }
-
-    #[test]
-    fn nobody_takes_the_name_of_another_or_of_bare_clients() {
-        let unique = |name: &str, taken: &[&str]| {
-            let is_taken = |name: &str| taken.contains(&name);
-            Name::new(name, 32).unwrap().made_unique(is_taken).as_str().to_owned()
-        };
-        assert_eq!(unique("Ada", &[]), "Ada");
-        assert_eq!(unique("Ada", &["Ada", "Ada 2"]), "Ada 3");
-        assert_eq!(unique("uSER", &[]), "uSER 2");
     }
 }

@@ -1,11 +1,11 @@
 //! What is served to a request that asks for no WebSocket.
 
-use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
-use tidewire::hyper::Body;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
-/// A response with a body that is there already.
-pub(crate) type Answer = Response<Body>;
+use super::{
+    answer::{sentence, whole},
+    body::Body,
+};
 
 /// A page, or a part of one.
 #[derive(Debug, Clone, Copy)]
@@ -19,17 +19,17 @@ const ASSETS: [Asset; 3] = [
     Asset {
         path: "/",
         content_type: "text/html; charset=utf-8",
-        body: include_str!("page/index.html"),
+        body: include_str!("../page/index.html"),
     },
     Asset {
         path: "/chat.css",
         content_type: "text/css; charset=utf-8",
-        body: include_str!("page/chat.css"),
+        body: include_str!("../page/chat.css"),
     },
     Asset {
         path: "/chat.js",
         content_type: "text/javascript; charset=utf-8",
-        body: include_str!("page/chat.js"),
+        body: include_str!("../page/chat.js"),
     },
 ];
 
@@ -40,7 +40,14 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      frame-ancestors 'none'";
 
 /// The answer to a request that asks for no WebSocket.
-pub(crate) fn page<B>(request: &Request<B>) -> Answer {
+pub(crate) fn page<B>(request: &Request<B>) -> Response<Body> {
+    let mut answer = asset(request);
+    let policy = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    answer
+}
+
+fn asset<B>(request: &Request<B>) -> Response<Body> {
     let Some(asset) = ASSETS.iter().find(|asset| asset.path == request.uri().path()) else {
         return sentence(
             StatusCode::NOT_FOUND,
@@ -50,30 +57,10 @@ pub(crate) fn page<B>(request: &Request<B>) -> Answer {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut answer =
             sentence(StatusCode::METHOD_NOT_ALLOWED, "This can be read by GET and HEAD alone.");
-        let allowed = header::HeaderValue::from_static("GET, HEAD");
+        let allowed = HeaderValue::from_static("GET, HEAD");
         answer.headers_mut().insert(header::ALLOW, allowed);
         return answer;
     }
     // To a HEAD, hyper sends the head of this alone.
-    answer(StatusCode::OK, asset.content_type, asset.body.into())
-}
-
-/// A status, with one plain sentence as its body.
-pub(crate) fn sentence(status: StatusCode, sentence: &str) -> Answer {
-    answer(status, "text/plain; charset=utf-8", format!("{sentence}\n").into())
-}
-
-fn answer(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
-    let mut response = Response::new(Body::new(body));
-    *response.status_mut() = status;
-    for (name, value) in [
-        (header::CONTENT_TYPE, content_type),
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ] {
-        response.headers_mut().insert(name, header::HeaderValue::from_static(value));
-    }
-    response
+    whole(StatusCode::OK, asset.content_type, asset.body)
 }

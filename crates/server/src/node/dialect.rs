@@ -1,0 +1,128 @@
+//! [`Dialect`]: what a session speaks, and what it looks like on its transport.
+
+use tidewire_dialects::centrifuge::{self, Framing, Greeting};
+use tidewire_engine::proto::{CloseCode, CloseFrame};
+use tidewire_hub::{
+    ChannelName, CommandId, Data, Disconnect, Error, Member, Publication, Push, Reply, Variant,
+};
+
+use super::bare;
+
+/// What a session speaks. Each is a [`Variant`] of the hub: what many of one receive is encoded once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// The centrifuge protocol in JSON.
+    Centrifuge(Framing),
+    /// Text, and nothing around it: see [`bare`].
+    Bare,
+}
+
+/// In the order of their variants.
+const ALL: [Dialect; 4] = [
+    Dialect::Centrifuge(Framing::WebSocket),
+    Dialect::Centrifuge(Framing::Sse),
+    Dialect::Centrifuge(Framing::HttpStream),
+    Dialect::Bare,
+];
+
+impl Dialect {
+    pub(crate) fn variant(self) -> Variant {
+        let at = ALL.iter().position(|dialect| *dialect == self).unwrap_or_default();
+        Variant(u8::try_from(at).unwrap_or_default())
+    }
+
+    pub(crate) fn of(variant: Variant) -> Self {
+        ALL.get(usize::from(variant.0)).copied().unwrap_or(Self::Bare)
+    }
+
+    /// Appends a publication; nothing where the dialect has no words for it.
+    pub(crate) fn publication(
+        self,
+        out: &mut String,
+        channel: &ChannelName,
+        publication: &Publication,
+    ) {
+        match self {
+            Self::Centrifuge(framing) => {
+                framing.line(out, |out| centrifuge::publication(out, channel, publication));
+            }
+            Self::Bare => bare::publication(out, publication),
+        }
+    }
+
+    /// Appends that somebody came or left.
+    pub(crate) fn announcement(
+        self,
+        out: &mut String,
+        channel: &ChannelName,
+        member: &Member,
+        came: bool,
+    ) {
+        match self {
+            Self::Centrifuge(framing) => {
+                framing.line(out, |out| centrifuge::announcement(out, channel, member, came));
+            }
+            Self::Bare => {}
+        }
+    }
+
+    /// Appends what one session is told.
+    pub(crate) fn push(self, out: &mut String, push: &Push) {
+        match (self, push) {
+            (Self::Centrifuge(framing), Push::Disconnect(_)) if !framing.disconnects_by_push() => {}
+            (Self::Centrifuge(framing), _) => {
+                framing.line(out, |out| centrifuge::push(out, push));
+            }
+            (Self::Bare, Push::Publication { publication, .. }) => {
+                bare::publication(out, publication);
+            }
+            (Self::Bare, _) => {}
+        }
+    }
+
+    /// Appends the answer to a command.
+    pub(crate) fn reply(
+        self,
+        out: &mut String,
+        id: CommandId,
+        reply: &Result<Reply, Error>,
+        greeting: &Greeting<'_>,
+    ) {
+        match self {
+            Self::Centrifuge(framing) => {
+                framing.line(out, |out| centrifuge::reply(out, id, reply, greeting));
+            }
+            Self::Bare => {}
+        }
+    }
+
+    /// The Close frame by which a session ends.
+    pub(crate) fn close_frame(self, why: Disconnect) -> CloseFrame {
+        match self {
+            Self::Centrifuge(_) => {
+                let code = centrifuge::disconnect_code(why);
+                // Its codes are all in the range for applications (RFC 6455 §7.4.2).
+                CloseFrame::new(CloseCode::new(code.code), code.reason).unwrap_or(CloseFrame::EMPTY)
+            }
+            Self::Bare => bare::close_frame(why),
+        }
+    }
+}
+
+/// JSON that somebody else has checked.
+pub(crate) fn json(text: String) -> Data {
+    Data::Json(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_dialect_is_one_variant() {
+        for dialect in ALL {
+            assert_eq!(Dialect::of(dialect.variant()), dialect);
+        }
+        assert!(ALL.len() <= Variant::COUNT_MAX);
+    }
+}

@@ -1,0 +1,173 @@
+//! [`Exits`]: what a shard decides, made bytes on their way.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use tidewire_dialects::centrifuge::{self, Emulated, Greeting};
+use tidewire_engine::{Plane, proto::Prepared};
+use tidewire_hub::{
+    ChannelName, CommandId, Disconnect, Error, Member, Outside, Publication, Push, Reply,
+    SessionKey, Variant, broker::Request,
+};
+use tracing::{debug, info};
+
+use super::{
+    dialect::Dialect,
+    line::{Line, Lines},
+    shard_thread::ShardThread,
+    stream::Pushed,
+};
+
+/// What a shard's decisions need, beside the connections.
+#[derive(Debug, Default)]
+pub(crate) struct Ways {
+    pub(crate) lines: Lines,
+    /// For the brokers, in this order.
+    pub(crate) requests: VecDeque<Request>,
+    /// Sessions whose readers do not keep up, and the shard has not heard of it.
+    pub(crate) congested: Vec<SessionKey>,
+    /// Sessions whose transport has ended, and the shard has not heard of it.
+    pub(crate) gone: Vec<SessionKey>,
+    /// Sessions that the shard has ended, for what is still kept of them elsewhere.
+    pub(crate) ended: Vec<Line>,
+    scratch: String,
+}
+
+/// A thread's connections as the outside of its shard.
+pub(crate) struct Exits<'a> {
+    pub(crate) plane: &'a mut Plane<ShardThread>,
+    pub(crate) ways: &'a mut Ways,
+}
+
+const VERSION: &str = concat!("tidewire ", env!("CARGO_PKG_VERSION"));
+
+impl Exits<'_> {
+    /// Says to one session what `write` appends; nothing where that is nothing.
+    fn say(&mut self, key: SessionKey, write: impl FnOnce(&mut String, Dialect, &Line)) {
+        let Ways { lines, scratch, .. } = &mut *self.ways;
+        let Some(line) = lines.get(key) else { return };
+        scratch.clear();
+        write(scratch, line.dialect(), line);
+        if scratch.is_empty() {
+            return;
+        }
+        match line {
+            // Who does not take it is closed by the engine, which tells us of it.
+            Line::WebSocket { id, .. } => drop(self.plane.send(*id, scratch.as_str())),
+            Line::Stream(stream) => {
+                let pushed = stream.end.push(Bytes::copy_from_slice(scratch.as_bytes()));
+                self.pushed(key, pushed);
+            }
+        }
+    }
+
+    fn pushed(&mut self, key: SessionKey, pushed: Pushed) {
+        match pushed {
+            Pushed::Flowing => {}
+            Pushed::Congested => self.ways.congested.push(key),
+            Pushed::Gone => self.ways.gone.push(key),
+        }
+    }
+
+    /// Says one thing to many sessions of one variant.
+    fn say_to_all(
+        &mut self,
+        variant: Variant,
+        receivers: &[SessionKey],
+        write: impl FnOnce(Dialect, &mut String),
+    ) {
+        let dialect = Dialect::of(variant);
+        self.ways.scratch.clear();
+        write(dialect, &mut self.ways.scratch);
+        let text = self.ways.scratch.as_str();
+        if text.is_empty() {
+            return;
+        }
+        if matches!(dialect, Dialect::Bare | Dialect::Centrifuge(centrifuge::Framing::WebSocket)) {
+            let prepared = Prepared::new(text);
+            let lines = &self.ways.lines;
+            let ids = receivers.iter().filter_map(|key| lines.connection(*key));
+            self.plane.queue_many(ids, &prepared);
+            return;
+        }
+        let text = Bytes::copy_from_slice(text.as_bytes());
+        for &key in receivers {
+            if let Some(Line::Stream(stream)) = self.ways.lines.get(key) {
+                let pushed = stream.end.push(text.clone());
+                self.pushed(key, pushed);
+            }
+        }
+    }
+
+    /// A session is over: its transport ends once what was said has been written.
+    fn end(&mut self, key: SessionKey, why: Disconnect) {
+        let Some(line) = self.ways.lines.remove(key) else { return };
+        self.turn_away(line, why);
+    }
+
+    /// Ends a line, whether or not it has become a session's.
+    pub(crate) fn turn_away(&mut self, line: Line, why: Disconnect) {
+        match &line {
+            Line::WebSocket { id, dialect, .. } => {
+                if let Err(error) = self.plane.close(*id, dialect.close_frame(why)) {
+                    debug!("closes already: {error}");
+                }
+            }
+            Line::Stream(stream) => info!(peer = %stream.peer, why = why.name(), "close"),
+        }
+        // The body of a response ends with its last sender.
+        self.ways.ended.push(line);
+    }
+}
+
+impl Outside for Exits<'_> {
+    fn reply(&mut self, session: SessionKey, id: CommandId, reply: Result<Reply, Error>) {
+        self.say(session, |out, dialect, line| {
+            let name = match line {
+                Line::Stream(stream) if matches!(reply, Ok(Reply::Connected(_))) => {
+                    Some(stream.name.to_string())
+                }
+                _ => None,
+            };
+            let emulation = name.as_deref().map(|session| Emulated { session, node: "" });
+            let greeting = Greeting { version: VERSION, emulation, time: 0 };
+            dialect.reply(out, id, &reply, &greeting);
+        });
+    }
+
+    fn push(&mut self, session: SessionKey, push: Push) {
+        self.say(session, |out, dialect, _| dialect.push(out, &push));
+        if let Push::Disconnect(why) = push {
+            self.end(session, why);
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        channel: &ChannelName,
+        publication: &Arc<Publication>,
+        variant: Variant,
+        receivers: &[SessionKey],
+    ) {
+        self.say_to_all(variant, receivers, |dialect, out| {
+            dialect.publication(out, channel, publication);
+        });
+    }
+
+    fn announce(
+        &mut self,
+        channel: &ChannelName,
+        member: &Arc<Member>,
+        came: bool,
+        variant: Variant,
+        receivers: &[SessionKey],
+    ) {
+        self.say_to_all(variant, receivers, |dialect, out| {
+            dialect.announcement(out, channel, member, came);
+        });
+    }
+
+    fn submit(&mut self, request: Request) {
+        self.ways.requests.push_back(request);
+    }
+}

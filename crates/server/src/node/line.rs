@@ -1,0 +1,69 @@
+//! [`Lines`]: where each session's bytes go.
+
+use std::net::SocketAddr;
+
+use tidewire_engine::ConnectionId;
+use tidewire_hub::SessionKey;
+
+use crate::web::Seat;
+
+use super::{dialect::Dialect, secret::StreamName, stream::StreamEnd};
+
+/// Where a session's bytes go.
+#[derive(Debug)]
+pub(crate) enum Line {
+    WebSocket { id: ConnectionId, dialect: Dialect, _seat: Seat },
+    Stream(Box<Stream>),
+}
+
+/// Into the body of a response.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) name: StreamName,
+    pub(crate) dialect: Dialect,
+    pub(crate) peer: SocketAddr,
+    pub(crate) end: StreamEnd,
+    pub(crate) _seat: Seat,
+}
+
+impl Line {
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self {
+            Self::WebSocket { dialect, .. } => *dialect,
+            Self::Stream(stream) => stream.dialect,
+        }
+    }
+}
+
+/// The lines of all sessions of a shard, by their keys.
+#[derive(Debug, Default)]
+pub(crate) struct Lines(Vec<Option<(SessionKey, Line)>>);
+
+impl Lines {
+    pub(crate) fn set(&mut self, key: SessionKey, line: Line) {
+        if self.0.len() <= key.index() {
+            self.0.resize_with(key.index() + 1, || None);
+        }
+        self.0[key.index()] = Some((key, line));
+    }
+
+    pub(crate) fn get(&self, key: SessionKey) -> Option<&Line> {
+        match self.0.get(key.index())? {
+            Some((is, line)) if *is == key => Some(line),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: SessionKey) -> Option<Line> {
+        self.get(key)?;
+        self.0[key.index()].take().map(|(_, line)| line)
+    }
+
+    /// The connection of a session that has one.
+    pub(crate) fn connection(&self, key: SessionKey) -> Option<ConnectionId> {
+        match self.get(key)? {
+            Line::WebSocket { id, .. } => Some(*id),
+            Line::Stream(_) => None,
+        }
+    }
+}
