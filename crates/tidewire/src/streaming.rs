@@ -13,11 +13,7 @@ use tidewire_proto::{CloseCode, Kind};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
-    error::Error,
-    link::Stream,
-    thread::with_context,
-    unread::{Event, Fragment},
-    websocket::WebSocket,
+    error::Error, link::Stream, thread::with_context, unread::Event, websocket::WebSocket,
 };
 
 /// One message, read while it arrives. Fragments are hidden, and text is validated on the way.
@@ -44,8 +40,7 @@ impl<'a, S: Stream> MessageReader<'a, S> {
                 None => return Ok(None),
                 // It was read ahead, whole.
                 Some(Event::Message(message)) => (message.kind(), message.into_bytes(), true),
-                Some(Event::Fragment(fragment)) => {
-                    let Fragment { kind, payload, first, last } = *fragment;
+                Some(Event::Fragment { kind, payload, first, last }) => {
                     if !first {
                         ws.skipped(last);
                         continue;
@@ -80,9 +75,9 @@ impl<'a, S: Stream> MessageReader<'a, S> {
     fn poll_chunk(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
         while self.chunk.is_empty() && !self.last {
             match ready!(self.ws.poll_event(task))? {
-                Some(Event::Fragment(fragment)) => {
-                    self.chunk = fragment.payload;
-                    self.last = fragment.last;
+                Some(Event::Fragment { payload, last, .. }) => {
+                    self.chunk = payload;
+                    self.last = last;
                 }
                 Some(_) => {}
                 None => {

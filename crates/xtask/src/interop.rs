@@ -14,6 +14,9 @@ const LIMIT: Duration = Duration::from_secs(5 * 60);
 /// What the library's echo server speaks if asked to.
 const SUBPROTOCOL: &str = "echo";
 
+/// The server and its clients are told the same.
+const API_KEY: &str = "interop";
+
 /// What a script is run by, and its file in `interop/`.
 #[derive(Clone, Copy, Debug)]
 enum Script {
@@ -52,6 +55,14 @@ pub(crate) fn steps() -> Lane {
         }));
     }
     lane.push(Step::new("interop: tungstenite as client", tungstenite));
+    for transport in ["websocket", "http_stream", "sse"] {
+        lane.push(Step::new(format!("interop: centrifuge over {transport}"), move |desk| {
+            realtime(desk, Script::Node("node/centrifuge.mjs"), &[transport])
+        }));
+    }
+    lane.push(Step::new("interop: centrifuge-python", |desk| {
+        realtime(desk, Script::Python("python/centrifuge_peer.py"), &[])
+    }));
     lane.push(Step::new("interop: chromium", chromium));
     lane
 }
@@ -129,6 +140,23 @@ fn tungstenite(desk: &Desk<'_>) -> Verdict {
         let server = Server::start(echo.command(desk.workspace), desk)?;
         let line = format!("cargo run --release -p tidewire-interop -- {}", server.url);
         desk.line(&line, 4 * LIMIT)?;
+    }
+    Ok(tally(desk))
+}
+
+/// A client of another realtime server against ours, with one thread and with several, so that
+/// publications cross from one to another.
+fn realtime(desk: &Desk<'_>, script: Script, arguments: &[&str]) -> Verdict {
+    for (threads, io) in [("1", "auto"), ("3", "auto"), ("2", "epoll")] {
+        let mut testee = testee::chat(desk.workspace, "127.0.0.1:0");
+        testee.args(["--threads", threads, "--io", io]).env("TIDEWIRE_API_KEY", API_KEY);
+        let mut server = Server::start(testee, desk)?;
+        let mut command = script.command(desk);
+        command.args(arguments).arg(&server.url).env("API_KEY", API_KEY);
+        desk.run(command, LIMIT)?;
+        if !server.is_alive() {
+            return Err(format!("our server did not survive it ({threads} threads, {io})").into());
+        }
     }
     Ok(tally(desk))
 }
