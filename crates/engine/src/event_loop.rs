@@ -132,6 +132,8 @@ impl<H: Handler> EventLoop<H> {
             self.call_without("a deadline of its own", H::woken);
         }
         self.write(backend);
+        self.call_without("the end of a turn", H::turn_ended);
+        self.plane.stats.turn_count += 1;
         self.plane.stats.connection_count = self.plane.conns.len();
         self.plane.stats.queued_len = self.plane.queued_len();
         remote.report(self.plane.thread(), &self.plane.stats);

@@ -48,6 +48,12 @@ pub trait Handler: Sized + 'static {
         let _ = plane;
     }
 
+    /// A turn ends: what was queued in it has been written, as far as the sockets take it (on `io_uring`
+    /// it leaves with the system call that follows). For looking at the clock, not for queueing more.
+    fn turn_ended(&mut self, plane: &mut Plane<Self>) {
+        let _ = plane;
+    }
+
     /// Another thread tells something.
     fn command(&mut self, plane: &mut Plane<Self>, command: Self::Command) {
         let _ = (plane, command);

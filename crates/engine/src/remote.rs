@@ -37,7 +37,7 @@ struct Thread<H: Handler> {
     /// Those that are on their way to the thread included: it is what they are spread by.
     load: AtomicUsize,
     /// What the thread has last said of itself, as [`ThreadStats`] has it.
-    stats: [AtomicU64; 5],
+    stats: [AtomicU64; 6],
 }
 
 /// What a thread says of itself, at the end of its last turn. Counts are since its start.
@@ -54,6 +54,8 @@ pub struct ThreadStats {
     pub closed_at_brim_count: u64,
     /// Connections for which there was no place (`connection_count_max`).
     pub turned_away_count: u64,
+    /// Turns of its loop.
+    pub turn_count: u64,
 }
 
 /// A thread's mailbox is full: it does not keep up. Nothing was sent.
@@ -102,7 +104,7 @@ impl<H: Handler> Remote<H> {
         let threads = self.0.threads.iter();
         threads
             .map(|thread| {
-                let [connections, queued, dropped, closed, turned_away] =
+                let [connections, queued, dropped, closed, turned_away, turns] =
                     thread.stats.each_ref().map(|stat| stat.load(Ordering::Relaxed));
                 ThreadStats {
                     connection_count: usize::try_from(connections).unwrap_or(usize::MAX),
@@ -110,6 +112,7 @@ impl<H: Handler> Remote<H> {
                     dropped_count: dropped,
                     closed_at_brim_count: closed,
                     turned_away_count: turned_away,
+                    turn_count: turns,
                 }
             })
             .collect()
@@ -122,6 +125,7 @@ impl<H: Handler> Remote<H> {
             stats.dropped_count,
             stats.closed_at_brim_count,
             stats.turned_away_count,
+            stats.turn_count,
         ];
         for (place, value) in self.0.threads[thread].stats.iter().zip(values) {
             place.store(value, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use tidewire_engine::{
 
 use crate::{
     client::{Heard, frame},
-    server::{Server, Tester, Told, ignore},
+    server::{Server, Tester, Told, ignore, wait_until},
 };
 
 on_every_io! {
@@ -50,6 +50,9 @@ fn what_is_known_of_connections(io: Io) {
     assert_eq!(server.run(|plane| plane.queued_len()), 0);
     assert_eq!(server.remote().thread_count(), 1);
     assert_eq!(server.remote().connection_count(), 2);
+    let turns = server.remote().stats()[0].turn_count;
+    server.run(|_| {});
+    wait_until("turns are counted", || server.remote().stats()[0].turn_count > turns);
 }
 
 fn old_names_find_nobody(io: Io) {

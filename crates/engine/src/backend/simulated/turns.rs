@@ -16,6 +16,8 @@ const TOPIC: &str = "topic";
 #[derive(Default)]
 pub(super) struct Obedient {
     heard: Vec<(usize, Vec<u8>)>,
+    /// Bytes that were still queued when each turn ended.
+    left: Vec<usize>,
 }
 
 impl Handler for Obedient {
@@ -34,6 +36,10 @@ impl Handler for Obedient {
             _ => {}
         }
         self.heard.push((id.index(), message.as_bytes().to_vec()));
+    }
+
+    fn turn_ended(&mut self, plane: &mut Plane<Self>) {
+        self.left.push(plane.queued_len());
     }
 
     /// The connection at this index is heard again.
@@ -120,6 +126,16 @@ fn what_is_sent_in_a_turn_leaves_in_one_write() {
     turns.turn();
     let expected = [sent("sent").repeat(10), sent("published"), sent("sent").repeat(10)].concat();
     assert_eq!(turns.written(0), (expected, 1));
+}
+
+#[test]
+fn when_a_turn_ends_it_has_been_written() {
+    let mut turns = Turns::new(2);
+    let before = turns.event_loop.handler().left.len();
+    turns.receive(0, &[text("send"), text("publish")].concat());
+    turns.turn();
+    assert_eq!(turns.event_loop.handler().left[before..], [0]);
+    assert_eq!(turns.remote.stats()[0].turn_count, before as u64 + 1);
 }
 
 #[test]
