@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{net::SocketAddr, num::NonZeroU8};
+use std::{net::SocketAddr, num::NonZeroU8, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidewire::{
@@ -8,7 +8,6 @@ use tidewire::{
     proto::{handshake::ClientRequest, uri::Uri},
 };
 use tidewire_server::Io;
-use tracing::level_filters::LevelFilter;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -29,7 +28,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve; with --dev, an open chat for trying things out.
+    /// Serve channels to clients; with --dev, openly, for trying things out.
     Serve(Serve),
     /// Connect to a WebSocket server: lines in, messages out.
     Connect(Connect),
@@ -38,22 +37,31 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The first line on standard output is the address as a URL; the log goes to standard error.
-SIGTERM or Ctrl-C closes every connection with 1001 and ends the program; a second one ends it at
+SIGTERM or Ctrl-C tells all clients to reconnect elsewhere, and ends the program; a second one ends it at
 once.
 
-With --dev there is a chat room at /. A browser gets a page to chat with. A WebSocket is in the
+Clients of the centrifuge protocol connect to /connection/websocket, or without WebSocket to
+/connection/sse and /connection/http_stream. The application publishes by POST to /api/….
+
+With --dev everything is open, and there is a chat room at /. A browser gets a page to chat with. A WebSocket is in the
 room: the text that it sends reaches everybody as `User: <text>`, so that a bare page with
 `new WebSocket('ws://localhost:8080')` works as it is, opened from a file too.
 
 Examples:
   tidewire serve --dev
   tidewire serve --dev --listen 127.0.0.1:0
-  tidewire serve --dev --listen 0.0.0.0:8080     everybody on your network can join")]
+  tidewire serve --dev --listen 0.0.0.0:8080     everybody on your network can join
+  tidewire serve --config tidewire.toml")]
 pub(crate) struct Serve {
     /// Serve the open chat: any Origin, no passwords, for trying things out.
     #[arg(long)]
     pub(crate) dev: bool,
-    /// Listen on this address and port instead of localhost:8080; repeat it for several.
+    /// The configuration; without it, and without --dev, everything has its default and nobody may do
+    /// anything. The environment goes over it (`TIDEWIRE_LOG_LEVEL` is log.level), flags go over that.
+    #[arg(long, value_name = "FILE", conflicts_with = "dev")]
+    pub(crate) config: Option<PathBuf>,
+    /// Listen on this address and port instead of those configured, or localhost:8080; repeat it for
+    /// several.
     #[arg(long = "listen", value_name = "ADDR", value_parser = address)]
     pub(crate) addresses: Vec<SocketAddr>,
     /// Threads on which sessions live. By default, one for each core.
@@ -61,17 +69,17 @@ pub(crate) struct Serve {
     pub(crate) threads: Option<NonZeroU8>,
     /// What the event loops are built on: uring, epoll, or auto for uring where the kernel
     /// allows it.
-    #[arg(long, value_name = "IO", default_value = "auto")]
-    pub(crate) io: Io,
-    /// How much to log.
-    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Level::Info)]
-    pub(crate) log: Level,
+    #[arg(long, value_name = "IO")]
+    pub(crate) io: Option<Io>,
+    /// How much to log. By default: info.
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    pub(crate) log: Option<Level>,
 }
 
 impl Serve {
     /// What a bare `tidewire` is.
     pub(crate) const fn dev() -> Self {
-        Self { dev: true, addresses: Vec::new(), threads: None, io: Io::Auto, log: Level::Info }
+        Self { dev: true, config: None, addresses: Vec::new(), threads: None, io: None, log: None }
     }
 }
 
@@ -161,14 +169,15 @@ pub(crate) enum Level {
     Trace,
 }
 
-impl From<Level> for LevelFilter {
-    fn from(level: Level) -> Self {
-        match level {
-            Level::Error => Self::ERROR,
-            Level::Warn => Self::WARN,
-            Level::Info => Self::INFO,
-            Level::Debug => Self::DEBUG,
-            Level::Trace => Self::TRACE,
+impl Level {
+    /// As the configuration has it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
         }
     }
 }

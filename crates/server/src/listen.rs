@@ -1,6 +1,10 @@
 //! [`Listeners`]: the sockets that a server listens on.
 
-use std::{fmt, io, net::SocketAddr, time::Duration};
+use std::{
+    fmt, io,
+    net::{Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -15,32 +19,25 @@ pub struct Listeners(Vec<TcpListener>);
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
 impl Listeners {
-    /// Listens on each of these addresses; port 0 picks a free one.
+    /// Listens on each of these addresses; port 0 picks a free one. Where the machine has no IPv6, its
+    /// loopback address is left out behind others, and the log says so.
     ///
     /// # Errors
     /// With the first address that cannot be listened on.
     pub async fn bind(addresses: &[SocketAddr]) -> Result<Self, ListenError> {
         let mut listeners = Vec::new();
         for &address in addresses {
-            listeners.push(listen(address).await?);
-        }
-        Ok(Self(listeners))
-    }
-
-    /// Listens on `port` of this machine's loopback addresses, of IPv4 and of IPv6, and on no
-    /// other. Where IPv6 is not there, the log says so, and IPv4 alone remains.
-    ///
-    /// # Errors
-    /// If the port is in use on one of them: a browser that asks for `localhost` would reach
-    /// another program there.
-    pub async fn loopback(port: u16) -> Result<Self, ListenError> {
-        let mut listeners = vec![listen(([127, 0, 0, 1], port).into()).await?];
-        match listen(([0, 0, 0, 0, 0, 0, 0, 1], port).into()).await {
-            Ok(listener) => listeners.push(listener),
-            Err(ListenError { address, source }) if is_absent(&source) => {
-                tracing::warn!("no IPv6 here, so not listening on {address}: {source}");
+            match listen(address).await {
+                Ok(listener) => listeners.push(listener),
+                Err(ListenError { address, source })
+                    if address.ip() == Ipv6Addr::LOCALHOST
+                        && !listeners.is_empty()
+                        && is_absent(&source) =>
+                {
+                    tracing::warn!("no IPv6 here, so not listening on {address}: {source}");
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
         }
         Ok(Self(listeners))
     }

@@ -105,13 +105,51 @@ async fn a_port_in_use_is_one_sentence_with_its_address() {
     assert_eq!(ended.stderr, sentence);
 }
 
+/// Closed by default: no chat, no page, no API, and nobody who has no token.
 #[tokio::test]
-async fn without_dev_there_is_nothing_to_serve() {
-    let ended = run(&["serve", "--listen", "127.0.0.1:0"], "").await;
+async fn without_dev_everything_is_closed() {
+    let mut server = Program::start(&["serve", "--listen", "127.0.0.1:0"]);
+    let url = server.line().await;
+    let address = url.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
+    let handshake = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    for (head, status) in [
+        ("GET / HTTP/1.1".to_owned(), "404"),
+        (format!("GET / HTTP/1.1\r\n{handshake}"), "404"),
+        (
+            format!(
+                "GET /connection/websocket HTTP/1.1\r\nOrigin: https://elsewhere.example\r\n{handshake}"
+            ),
+            "403",
+        ),
+    ] {
+        let answer = request(&address, &head).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{head}: {answer}");
+    }
+    let mut ws = tidewire::connect(&format!("ws://{address}/connection/websocket")).await.unwrap();
+    ws.send(r#"{"id":1,"connect":{}}"#).await.unwrap();
+    let Some(tidewire::Message::Text(answer)) = soon(ws.next()).await.unwrap() else {
+        panic!("no answer");
+    };
+    assert!(
+        answer.starts_with(r#"{"id":1,"error":{"code":101,"message":"unauthorized""#),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_is_refused_whole() {
+    let folder = std::env::temp_dir().join(format!("tidewire-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("wrong.toml");
+    std::fs::write(&file, "[client]\nping_intervall = '25s'\n").unwrap();
+    let ended = run(&["serve", "--config", file.to_str().unwrap()], "").await;
+    std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(ended.code, Some(1));
     assert_eq!(ended.stdout, [""; 0]);
-    assert!(ended.stderr.starts_with("tidewire: there is nothing to serve without --dev yet;"));
-    assert_eq!(ended.stderr.lines().count(), 1);
+    for part in ["wrong.toml:2", "ping_intervall", "ping_interval"] {
+        assert!(ended.stderr.contains(part), "{part} in: {}", ended.stderr);
+    }
 }
 
 /// 1001 to everybody, then the end; also while somebody is connected who has asked nothing.

@@ -185,11 +185,6 @@ impl Door {
         self.counted(ticket.map_err(|refusal| Refused { refusal, page }))
     }
 
-    /// A verifier for a thread of its own.
-    pub fn verifier(&self, seed: Seed) -> TokenVerifier {
-        self.rules.verifier(seed)
-    }
-
     /// What was refused, for metrics.
     pub const fn refusals(&self) -> &Refusals {
         &self.refusals
@@ -277,7 +272,8 @@ impl Refused {
 }
 
 impl DoorRules {
-    fn verifier(&self, seed: Seed) -> TokenVerifier {
+    /// A verifier for a thread of its own.
+    pub fn verifier(&self, seed: Seed) -> TokenVerifier {
         let (tokens, others) = (Arc::clone(&self.tokens), Arc::clone(&self.subscription_tokens));
         TokenVerifier::new(tokens, others, seed)
     }
@@ -445,7 +441,7 @@ mod tests {
             (hits + more, misses + others)
         });
         assert_eq!((hits, misses), (9, 1));
-        assert!(door.verifier(Seed::new([3, 4])).hits_and_misses() == (0, 0));
+        assert!(door.rules.verifier(Seed::new([3, 4])).hits_and_misses() == (0, 0));
         assert_eq!(Duration::from_secs(10), crate::door::TICKET_WITHIN);
     }
 }

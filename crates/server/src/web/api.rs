@@ -20,19 +20,18 @@ use super::{
     body::Body,
     stream::body,
 };
-use crate::node::NodeHandle;
-
-/// Bytes in the body of a call.
-const BODY_LEN_MAX: usize = 4 << 20;
+use crate::{door::Secret, node::NodeHandle};
 
 /// Channels that are listed; where there are more, the pattern has to say which.
 const CHANNEL_COUNT_MAX: usize = 10_000;
 
 /// The application's way in. Without a key there is none.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Api {
     pub(crate) node: NodeHandle,
-    pub(crate) key: Option<String>,
+    /// Each of them opens it.
+    pub(crate) keys: Vec<Secret>,
+    pub(crate) body_len_max: usize,
     pub(crate) limits: ApiLimits,
 }
 
@@ -41,10 +40,10 @@ type Answered = Result<Response<Body>, Response<Body>>;
 impl Api {
     /// Answers a request to `/api/…`.
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Answered {
-        let Some(key) = &self.key else {
+        if self.keys.is_empty() {
             return Err(sentence(StatusCode::NOT_FOUND, "There is no API here: it has no key."));
-        };
-        if !is_authorized(request.headers(), key) {
+        }
+        if !is_authorized(request.headers(), &self.keys) {
             let why = "The header X-API-Key is missing, or is not the key.";
             return Err(sentence(StatusCode::UNAUTHORIZED, why));
         }
@@ -55,7 +54,7 @@ impl Api {
         if request.method() != HttpMethod::POST {
             return Err(sentence(StatusCode::METHOD_NOT_ALLOWED, "The API takes POST alone."));
         }
-        let body = body(request, BODY_LEN_MAX).await?;
+        let body = body(request, self.body_len_max).await?;
         let outcome = match Call::of_body(method, &body, &self.limits) {
             Ok(call) => self.carry_out(call).await,
             Err(BadCall::Refused(error)) => Err(error),
@@ -242,13 +241,14 @@ impl Api {
 }
 
 /// By the header `X-API-Key: …`, or `Authorization: apikey …`. Not by the query, which stands in logs.
-fn is_authorized(headers: &HeaderMap, key: &str) -> bool {
+fn is_authorized(headers: &HeaderMap, keys: &[Secret]) -> bool {
     let plain = headers.get("X-API-Key").map(HeaderValue::as_bytes);
     let scheme =
         headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().split_at_checked(7));
     let schemed =
         scheme.and_then(|(scheme, key)| scheme.eq_ignore_ascii_case(b"apikey ").then_some(key));
-    plain.or(schemed).is_some_and(|given| are_equal(given, key.as_bytes()))
+    let given = plain.or(schemed).unwrap_or_default();
+    keys.iter().any(|key| are_equal(given, key.expose().as_bytes()))
 }
 
 /// In a time that does not tell how much of it is right.

@@ -11,7 +11,9 @@ mod pages;
 mod stream;
 mod websocket;
 
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, fmt, future::Future, io, net::SocketAddr, sync::Arc, time::Duration,
+};
 
 use http::{Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -20,19 +22,21 @@ use tidewire::{DeflateConfig, Server, proto::handshake::OriginPolicy};
 use tidewire_brokers::memory;
 use tidewire_dialects::api::ApiLimits;
 use tidewire_dialects::centrifuge::{FrameLimits, Framing};
-use tidewire_engine::Io;
 use tidewire_hub::{Credentials, Seed};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::{Semaphore, mpsc, watch},
     task::spawn_blocking,
     time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 use tracing::{debug, error, warn};
 
 pub(crate) use self::gate::Seat;
 use self::{answer::sentence, api::Api, body::Body};
 use crate::{
+    config::{self, Settings},
     demo,
     door::{Door, Visitor},
     listen::Listeners,
@@ -52,62 +56,107 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// handshake.
 const STOP_WITHIN: Duration = Duration::from_secs(6);
 
-/// What is served.
-#[derive(Debug)]
+/// What is served. [`start`](Self::start) makes it of a configuration.
 pub struct Site {
-    /// The node that sessions live on.
-    pub node: Node,
-    /// Who may come in.
-    pub door: Door,
-    /// What is agreed on in the opening handshake; who may come in is not its business.
-    pub server: Server,
-    /// Bytes in a frame, or in a request's body.
-    pub frame_len_max: usize,
-    /// What opens the API; without it the API is not there.
-    pub api_key: Option<String>,
-    /// Whether the chat is at `/`.
-    pub demo: bool,
-    /// Over how long a stop is spread.
-    pub drain_within: Duration,
+    node: Node,
+    door: Door,
+    server: Server,
+    tls: Option<TlsAcceptor>,
+    frame_len_max: usize,
+    api: Api,
+    demo: bool,
+    drain_within: Duration,
 }
 
 impl Site {
-    /// A hub open to everybody, with the chat at `/`: see [`demo`].
+    /// Starts a node by this configuration. With `demo` the chat is at `/`, and names are taken for tokens
+    /// unless there are keys.
     ///
     /// # Errors
-    /// If the node does not start.
-    pub fn demo(io: Io, thread_count: Option<usize>, api_key: Option<String>) -> io::Result<Self> {
-        let mut key = [0; 16];
-        getrandom::fill(&mut key).map_err(io::Error::other)?;
-        let [low, high] = [&key[..8], &key[8..]]
-            .map(|half| half.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte)));
-        let seed = Seed::new([low, high]);
-        let frames = FrameLimits::default();
+    /// If the engine does not start, or a file of TLS cannot be used.
+    pub fn start(settings: &Settings, demo: bool) -> io::Result<Self> {
+        let options = &settings.options;
+        let seed = random_seed()?;
+        let threads = usize::try_from(options.engine.threads).ok().filter(|count| *count > 0);
         let cores = || std::thread::available_parallelism().map_or(1, Into::into);
-        let thread_count = thread_count.unwrap_or_else(cores);
+        let thread_count = threads.unwrap_or_else(cores);
+        let frame_len_max = options.client.message_size_limit.len();
+        let mut hub = settings.hub(seed);
+        if demo {
+            // What a bare client says is quoted, where some bytes take six.
+            hub.limits.publication_len_max = 6 * frame_len_max + 64;
+        }
+        let rules = settings.door.clone();
+        let takes_names = demo && !rules.tokens.has_keys();
         let node = Node::start(NodeConfig {
-            io,
+            io: options.engine.io,
             thread_count,
-            hub: Arc::new(demo::hub(seed)),
+            hub: Arc::new(hub),
             memory: memory::Limits::default(),
-            frames,
-            verifier: Box::new(|| Box::new(demo::NamesForTokens)),
+            frames: FrameLimits { frame_len_max, ..FrameLimits::default() },
+            verifier: Box::new(move || {
+                if takes_names {
+                    Box::new(demo::NamesForTokens)
+                } else {
+                    Box::new(rules.verifier(seed))
+                }
+            }),
         })?;
-        let door = Door::new(demo::door_rules()?, thread_count, seed);
         let server = Server::new()
             // The door has looked at it already.
             .origins(OriginPolicy::Any)
-            // Whoever talks here knows no secret that its length could tell about (RFC 7692 §8).
+            // Whoever publishes secrets beside what strangers say should not compress them together
+            // (RFC 7692 §8), so a window is never kept from one message to the next.
             .deflate(DeflateConfig::small_memory());
+        let api = Api {
+            node: node.handle().clone(),
+            keys: settings.api_keys.clone(),
+            body_len_max: options.api.request_size_limit.len(),
+            limits: ApiLimits::default(),
+        };
         Ok(Self {
             node,
-            door,
+            door: Door::new(settings.door.clone(), thread_count, seed),
             server,
-            frame_len_max: frames.frame_len_max,
-            api_key,
-            demo: true,
-            drain_within: Duration::ZERO,
+            tls: tls(&options.http)?,
+            frame_len_max,
+            api,
+            demo,
+            drain_within: options.drain_within,
         })
+    }
+
+    /// Whether clients have to speak TLS.
+    pub const fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site")
+            .field("node", &self.node)
+            .field("demo", &self.demo)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The key of all maps, by the system's generator.
+fn random_seed() -> io::Result<Seed> {
+    let mut key = [0; 16];
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
+    let half = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    Ok(Seed::new([half(&key[..8]), half(&key[8..])]))
+}
+
+fn tls(http: &config::Http) -> io::Result<Option<TlsAcceptor>> {
+    match (&http.tls_cert_file, &http.tls_key_file) {
+        (Some(cert), Some(key)) => {
+            let config = tidewire::tls::server_config(cert, key)?;
+            Ok(Some(TlsAcceptor::from(Arc::new(config))))
+        }
+        // The configuration has been checked: there are both, or neither.
+        _ => Ok(None),
     }
 }
 
@@ -116,6 +165,7 @@ struct Shared {
     node: NodeHandle,
     door: Door,
     server: Server,
+    tls: Option<TlsAcceptor>,
     frame_len_max: usize,
     api: Api,
     demo: bool,
@@ -126,14 +176,14 @@ struct Shared {
 /// Serves until `stop` is ready; then sessions are told to go elsewhere, and this returns once they
 /// have ended.
 pub async fn serve(listeners: Listeners, site: Site, stop: impl Future<Output = ()>) {
-    let Site { node, door, server, frame_len_max, api_key, demo, drain_within } = site;
+    let Site { node, door, server, tls, frame_len_max, api, demo, drain_within } = site;
     let (alive, mut all_ended) = mpsc::channel(1);
     let handle = node.handle().clone();
-    let api = Api { node: handle.clone(), key: api_key, limits: ApiLimits::default() };
     let shared = Arc::new(Shared {
         node: handle.clone(),
         door,
         server,
+        tls,
         frame_len_max,
         api,
         demo,
@@ -179,6 +229,22 @@ pub async fn serve(listeners: Listeners, site: Site, stop: impl Future<Output = 
 /// One connection, until it ends or has become a WebSocket.
 async fn speak_http(
     io: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    stopped: watch::Receiver<()>,
+) {
+    let Some(tls) = shared.tls.clone() else {
+        return speak_over(io, peer, shared, stopped).await;
+    };
+    match timeout(HEAD_WITHIN, tls.accept(io)).await {
+        Ok(Ok(io)) => speak_over(io, peer, shared, stopped).await,
+        Ok(Err(error)) => debug!(%peer, "TLS failed: {error}"),
+        Err(_) => debug!(%peer, "TLS took too long"),
+    }
+}
+
+async fn speak_over(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     shared: Arc<Shared>,
     mut stopped: watch::Receiver<()>,
@@ -232,7 +298,8 @@ async fn knock(
     peer: SocketAddr,
     shared: &Arc<Shared>,
 ) -> Result<Response<Body>, Response<Body>> {
-    let knocked = shared.door.knock(shared.node.now(), peer.ip(), false, &mut request);
+    let knocked =
+        shared.door.knock(shared.node.now(), peer.ip(), shared.tls.is_some(), &mut request);
     let visitor = knocked.map_err(|refused| gate::refusal(&refused))?;
     let page = visitor.page.clone();
     let answer = if request.method() == Method::OPTIONS {
@@ -286,7 +353,7 @@ async fn emulation(
     peer: SocketAddr,
     shared: &Arc<Shared>,
 ) -> Result<Response<Body>, Response<Body>> {
-    let page = shared.door.recognize(peer.ip(), false, &request);
+    let page = shared.door.recognize(peer.ip(), shared.tls.is_some(), &request);
     let page = page.map_err(|refused| gate::refusal(&refused))?;
     let answer = if request.method() == Method::OPTIONS {
         Ok(gate::preflight(&page))

@@ -12,6 +12,7 @@ use tidewire::{
 };
 use tidewire_engine::Adopted;
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 use tracing::{info, warn};
 
 use super::{Newcomer, Shared, answer::sentence, body::Body, stream::overloaded};
@@ -78,11 +79,19 @@ fn subprotocol(handshake: &Handshake) -> Option<&'static str> {
 /// Waits until the `101` has been written; then the socket is the engine's.
 async fn hand_over(upgrading: Upgrading, guest: Guest, node: &NodeHandle) -> io::Result<()> {
     let Parts { upgraded, deflate, .. } = upgrading.into_parts().await?;
-    // As `speak_http` has given it to hyper.
-    let http = upgraded
-        .downcast::<TokioIo<TcpStream>>()
-        .map_err(|_| io::Error::other("hyper has another connection than it was given"))?;
-    let socket = http.io.into_inner().into_std()?;
-    let adopted = Adopted::new(socket, http.read_buf.into(), guest).deflate(deflate);
-    node.adopt(adopted).map_err(|_| io::Error::other("the node does not keep up"))
+    let adopted = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(http) => {
+            let socket = http.io.into_inner().into_std()?;
+            Adopted::new(socket, http.read_buf.into(), guest)
+        }
+        Err(upgraded) => {
+            // One of the two is what hyper was given.
+            let http = upgraded
+                .downcast::<TokioIo<TlsStream<TcpStream>>>()
+                .map_err(|_| io::Error::other("hyper has another connection than it was given"))?;
+            let (socket, tls) = http.io.into_inner().into_inner();
+            Adopted::new(socket.into_std()?, http.read_buf.into(), guest).tls(tls)
+        }
+    };
+    node.adopt(adopted.deflate(deflate)).map_err(|_| io::Error::other("the node does not keep up"))
 }
