@@ -9,6 +9,11 @@ use tidewire::{
 };
 use tidewire_server::Io;
 
+use crate::{
+    config::{Check, Config},
+    token::Token,
+};
+
 #[derive(Debug, Parser)]
 #[command(
     name = "tidewire",
@@ -32,6 +37,12 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Connect to a WebSocket server: lines in, messages out.
     Connect(Connect),
+    /// Make tokens for clients, and look into them.
+    Token(Token),
+    /// Check a configuration, without starting anything.
+    Check(Check),
+    /// Print every option with its default and what it is for.
+    Config(Config),
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use crate::process::run;
 #[tokio::test]
 async fn a_wrong_command_line_says_what_was_wrong_and_what_is_possible() {
     let cases: &[(&[&str], &[&str])] = &[
-        (&["conect"], &["'conect'", "a similar subcommand exists: 'connect'"]),
+        (&["conect"], &["'conect'", "similar subcommands exist", "'connect'"]),
         (&["serve", "--devv"], &["'--devv'", "'--dev'"]),
         (&["serve", "--listen", "localhost"], &["'localhost'", "127.0.0.1:8080", "[::1]:8080"]),
         (&["serve", "--io", "select"], &["'select'", "epoll", "uring", "auto"]),
@@ -25,6 +25,13 @@ async fn a_wrong_command_line_says_what_was_wrong_and_what_is_possible() {
         (&["connect", "--redirects", "many", "ws://h/"], &["'many'"]),
         (&["connect", "--ping", "0", "ws://h/"], &["'0'", "1..=86400"]),
         (&["connect", "--wait", "long", "ws://h/"], &["'long'"]),
+        (&["check"], &["<FILE>"]),
+        (&["token"], &["make", "inspect"]),
+        (&["token", "make", "--ttl", "5"], &["'5'", "\"10s\", \"5m\""]),
+        (&["token", "make", "--info", "{"], &["'{'", "this is no JSON"]),
+        (&["token", "make", "--private-key", "k"], &["--algorithm"]),
+        (&["token", "make", "--private-key", "k", "--algorithm", "none"], &["HS256", "EdDSA"]),
+        (&["token", "make", "--client", "c"], &["--subscribe"]),
     ];
     for (arguments, parts) in cases {
         let ended = run(arguments, "").await;
@@ -40,7 +47,14 @@ async fn a_wrong_command_line_says_what_was_wrong_and_what_is_possible() {
 #[tokio::test]
 async fn help_is_enough_to_go_on() {
     for (arguments, parts) in [
-        (&["--help"][..], &["serve", "connect", "Examples:", "serve --dev"][..]),
+        (
+            &["--help"][..],
+            &["serve", "connect", "token", "check", "config", "Examples:", "serve --dev"][..],
+        ),
+        (&["check", "--help"], &["<FILE>", "TIDEWIRE_LOG_LEVEL", "Exit status: 0"]),
+        (&["config", "--help"], &["[FILE]", "> tidewire.toml"]),
+        (&["token", "make", "--help"], &["--user", "--ttl", "--private-key", "hmac_secret_key"]),
+        (&["token", "inspect", "--help"], &["[TOKEN]", "standard input", "Exit status: 0"]),
         (&["serve", "--help"], &["--dev", "--listen", "--io", "SIGTERM", "ws://localhost:8080"]),
         (
             &["connect", "--help"],

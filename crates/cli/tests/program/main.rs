@@ -3,6 +3,7 @@
 
 mod chat;
 mod command_line;
+mod configuring;
 mod connect;
 mod process;
 mod realtime;

@@ -1,37 +1,32 @@
 //! What options have to be together, and the rules of the door that come of them.
 
-use std::{
-    collections::BTreeSet,
-    fmt, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use tidewire_hub::Brim;
 
 use super::{
-    options::{Api, ChannelSettings, Client, Options, Token, TokenKey},
+    keys::{self, Read},
+    options::{ChannelSettings, Client, Options},
     problem::Findings,
 };
 use crate::door::{
     AllowedOrigins, DoorLimits, DoorRules, Pace, PlaceLimits, Secret, TokenPlaces, TrustedProxies,
-    token::{Algorithm, HmacAlgorithm, Key, KeyError, TokenLimits, TokenRules},
+    token::{SigningKey, TokenRules},
 };
-
-/// The shortest key of the server API, in bytes.
-const API_KEY_LEN_MIN: usize = 16;
 
 /// The longest name of a namespace, in bytes.
 const NAMESPACE_LEN_MAX: usize = 64;
 
-type Read<'r> = &'r dyn Fn(&Path) -> io::Result<String>;
+/// What is made of options that are good.
+pub(super) struct Checked {
+    pub(super) door: DoorRules,
+    pub(super) api_keys: Vec<Secret>,
+    pub(super) signing_key: Option<SigningKey>,
+    pub(super) subscription_signing_key: Option<SigningKey>,
+}
 
-/// The rules of the door and the keys of the API, unless something was found that is wrong.
-pub(super) fn check(
-    options: &Options,
-    read: Read<'_>,
-    findings: &mut Findings,
-) -> Option<(DoorRules, Vec<Secret>)> {
+/// What comes of the options, unless something was found that is wrong.
+pub(super) fn check(options: &Options, read: Read<'_>, findings: &mut Findings) -> Option<Checked> {
     check_listeners(options, findings);
     check_client(&options.client, findings);
     let without = "channel.without_namespace";
@@ -41,9 +36,15 @@ pub(super) fn check(
         findings.object(&format!("{without}.name"), sentence);
     }
     check_namespaces(&options.channel.namespaces, findings);
-    let api_keys = api_keys(&options.api, read, findings);
-    let door = door(options, read, findings)?;
-    Some((door, api_keys))
+    let api_keys = keys::api_keys(&options.api, read, findings);
+    let client = &options.client;
+    let tokens = keys::tokens(&client.token, client, "client.token", read, findings)?;
+    let option = "client.subscription_token";
+    let others = keys::tokens(&client.subscription_token, client, option, read, findings)?;
+    let others = if others.rules.has_keys() { others } else { tokens.clone() };
+    let door = door(options, tokens.rules, others.rules, findings)?;
+    let (signing_key, subscription_signing_key) = (tokens.signing_key, others.signing_key);
+    Some(Checked { door, api_keys, signing_key, subscription_signing_key })
 }
 
 fn check_listeners(options: &Options, findings: &mut Findings) {
@@ -154,23 +155,23 @@ fn check_channel(channel: &ChannelSettings, option: &str, findings: &mut Finding
     }
 }
 
-fn door(options: &Options, read: Read<'_>, findings: &mut Findings) -> Option<DoorRules> {
+fn door(
+    options: &Options,
+    tokens: TokenRules,
+    subscription_tokens: TokenRules,
+    findings: &mut Findings,
+) -> Option<DoorRules> {
     let client = &options.client;
     let origins = client.allowed_origins.0.iter().map(|origin| &*origin.0);
     let origins = AllowedOrigins::parse(origins)
         .map_err(|error| findings.object("client.allowed_origins", error.to_string()))
         .ok()?;
-    let tokens = Arc::new(token_rules(&client.token, client, "client.token", read, findings)?);
-    let option = "client.subscription_token";
-    let others = token_rules(&client.subscription_token, client, option, read, findings)?;
-    let subscription_tokens =
-        if others.has_keys() { Arc::new(others) } else { Arc::clone(&tokens) };
     Some(DoorRules {
         origins,
         proxies: TrustedProxies::new(options.trusted_proxies.0.iter().copied()),
         places: TokenPlaces { cookie: client.token_cookie.clone(), query: client.token_in_query },
-        tokens,
-        subscription_tokens,
+        tokens: Arc::new(tokens),
+        subscription_tokens: Arc::new(subscription_tokens),
         limits: DoorLimits {
             handshakes_per_address: Pace::new(
                 client.handshake_rate_per_address,
@@ -185,141 +186,4 @@ fn door(options: &Options, read: Read<'_>, findings: &mut Findings) -> Option<Do
             ..DoorLimits::default()
         },
     })
-}
-
-fn token_rules(
-    token: &Token,
-    client: &Client,
-    option: &str,
-    read: Read<'_>,
-    findings: &mut Findings,
-) -> Option<TokenRules> {
-    let mut keys = Vec::new();
-    let name = format!("{option}.hmac_secret_key");
-    let pair = (token.hmac_secret_key.clone(), token.hmac_secret_key_file.as_ref());
-    if let Some(secret) = secret(pair, &name, read, findings) {
-        let key = Key::hmac(HmacAlgorithm::Hs256, &secret);
-        let place = set_by(&name, token.hmac_secret_key_file.as_ref());
-        keys.extend(key.map_err(|error| findings.object(&place, error.to_string())).ok());
-    }
-    for (index, key) in token.keys.iter().enumerate() {
-        keys.extend(token_key(key, &format!("{option}.keys[{index}]"), read, findings));
-    }
-    let rules = TokenRules::new(keys);
-    let mut rules = rules
-        .map_err(|error| findings.object(&format!("{option}.keys"), error.to_string()))
-        .ok()?;
-    if let Some(issuer) = &token.issuer {
-        rules = rules.issuer(issuer);
-    }
-    if let Some(audience) = &token.audience {
-        rules = rules.audience(audience);
-    }
-    Some(rules.limits(TokenLimits {
-        token_len_max: token.size_limit.len(),
-        channel_count_max: client.channel_limit as usize,
-        leeway: token.leeway,
-        cache_count_max: token.cache_size as usize,
-    }))
-}
-
-fn token_key(key: &TokenKey, option: &str, read: Read<'_>, findings: &mut Findings) -> Option<Key> {
-    let Some(algorithm) = key.algorithm else {
-        findings.object(option, "a key is for one algorithm: write algorithm = \"…\"");
-        return None;
-    };
-    let secret_option = format!("{option}.secret");
-    let public_option = format!("{option}.public_key");
-    let secret =
-        secret((key.secret.clone(), key.secret_file.as_ref()), &secret_option, read, findings);
-    let public =
-        one((key.public_key.clone(), key.public_key_file.as_ref()), &public_option, read, findings);
-    let (made, place): (Result<Key, KeyError>, _) = match (algorithm, secret, public) {
-        (Algorithm::Hmac(algorithm), Some(secret), None) => {
-            (Key::hmac(algorithm, &secret), set_by(&secret_option, key.secret_file.as_ref()))
-        }
-        (Algorithm::Public(algorithm), None, Some(pem)) => {
-            (Key::public(algorithm, &pem), set_by(&public_option, key.public_key_file.as_ref()))
-        }
-        (Algorithm::Hmac(_), ..) => {
-            let sentence =
-                format!("{algorithm} takes a secret, or a secret_file, and no public key");
-            findings.object(option, sentence);
-            return None;
-        }
-        (Algorithm::Public(_), ..) => {
-            let sentence =
-                format!("{algorithm} takes a public_key, or a public_key_file, and no secret");
-            findings.object(option, sentence);
-            return None;
-        }
-    };
-    let made = made.map_err(|error| findings.object(&place, error.to_string())).ok()?;
-    Some(match &key.kid {
-        Some(kid) => made.named(kid),
-        None => made,
-    })
-}
-
-fn api_keys(api: &Api, read: Read<'_>, findings: &mut Findings) -> Vec<Secret> {
-    let mut keys: Vec<_> =
-        secret((api.key.clone(), api.key_file.as_ref()), "api.key", read, findings)
-            .into_iter()
-            .collect();
-    let first = keys.len();
-    keys.extend(api.previous_keys.0.iter().cloned());
-    for (index, key) in keys.iter().enumerate() {
-        if key.expose().len() < API_KEY_LEN_MIN {
-            let key = set_by("api.key", api.key_file.as_ref());
-            let option = if index < first { &*key } else { "api.previous_keys" };
-            let sentence = format!(
-                "a key has {API_KEY_LEN_MIN} bytes at least, so that nobody guesses it; \
-                 `openssl rand -hex 32` makes one"
-            );
-            findings.object(option, sentence);
-        }
-    }
-    keys
-}
-
-/// The option that has set a value, its own or that of the file.
-fn set_by(option: &str, file: Option<&PathBuf>) -> String {
-    if file.is_some() { format!("{option}_file") } else { option.to_owned() }
-}
-
-/// A secret that is written, or stands in a file.
-fn secret(
-    (written, file): (Option<Secret>, Option<&PathBuf>),
-    option: &str,
-    read: Read<'_>,
-    findings: &mut Findings,
-) -> Option<Secret> {
-    let written = written.map(|secret| secret.expose().to_owned());
-    one((written, file), option, read, findings).map(|text| Secret::new(&text))
-}
-
-fn one(
-    (written, file): (Option<String>, Option<&PathBuf>),
-    option: &str,
-    read: Read<'_>,
-    findings: &mut Findings,
-) -> Option<String> {
-    let Some(file) = file else { return written };
-    let file_option = format!("{option}_file");
-    if written.is_some() {
-        findings.object(&file_option, format!("{option} says it already; one of both is enough"));
-        return None;
-    }
-    match read(file) {
-        // Editors end files with a newline, which is no part of a secret.
-        Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
-        Err(error) => {
-            findings.object(&file_option, cannot_read(file, &error));
-            None
-        }
-    }
-}
-
-fn cannot_read(file: &Path, error: &dyn fmt::Display) -> String {
-    format!("cannot read {}: {error}", file.display())
 }

@@ -8,13 +8,13 @@ use toml::{
 };
 
 use super::{
-    check,
+    check::{self, Checked},
     options::Options,
     print,
     problem::{ConfigError, Findings, Place, Problem},
     setting::{Setting as _, unknown},
 };
-use crate::door::DoorRules;
+use crate::door::{DoorRules, Secret, token::SigningKey};
 
 /// What the names of environment variables begin with.
 pub(super) const PREFIX: &str = "TIDEWIRE_";
@@ -38,7 +38,11 @@ pub struct Settings {
     /// Who may come in.
     pub door: DoorRules,
     /// Keys of the server API; none: it is off.
-    pub api_keys: Vec<crate::door::Secret>,
+    pub api_keys: Vec<Secret>,
+    /// By what connection tokens can be made here: the first secret that verifies them. Public keys make none.
+    pub signing_key: Option<SigningKey>,
+    /// By what subscription tokens can be made here.
+    pub subscription_signing_key: Option<SigningKey>,
 }
 
 impl Sources {
@@ -112,12 +116,11 @@ impl Sources {
         } else {
             None
         };
-        match checked {
-            Some((door, api_keys)) if findings.problems.is_empty() => {
-                Ok(Settings { options, door, api_keys })
-            }
-            _ => Err(ConfigError { file: self.file, problems: findings.problems }),
-        }
+        let refused = ConfigError { file: self.file, problems: findings.problems };
+        checked.filter(|_| refused.problems.is_empty()).ok_or(refused).map(|checked| {
+            let Checked { door, api_keys, signing_key, subscription_signing_key } = checked;
+            Settings { options, door, api_keys, signing_key, subscription_signing_key }
+        })
     }
 }
 

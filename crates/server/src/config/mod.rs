@@ -14,7 +14,9 @@
 
 mod check;
 mod convert;
+mod keys;
 mod load;
+mod measures;
 mod options;
 mod print;
 mod problem;
@@ -23,12 +25,15 @@ mod setting;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use load::{Settings, Sources};
+pub use measures::{Size, parse_duration};
 pub use options::{
     Api, ChannelSettings, Channels, Client, EngineOptions, Http, Log, Operator, Options, Token,
     TokenKey,
 };
 pub use problem::ConfigError;
-pub use scalar::{LogFormat, LogLevel, OriginText, Size};
+pub use scalar::OriginText;
 pub use setting::List;
+pub use words::{LogFormat, LogLevel};

@@ -9,8 +9,10 @@ use tidewire_engine::Io;
 use tidewire_hub::Brim;
 
 use super::{
-    scalar::{LogFormat, LogLevel, OriginText, Size},
+    measures::Size,
+    scalar::OriginText,
     setting::{List, section},
+    words::{LogFormat, LogLevel},
 };
 use crate::door::{Network, Secret, token::Algorithm};
 

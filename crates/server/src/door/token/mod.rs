@@ -10,10 +10,12 @@ mod refused;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod unverified;
 mod verifier;
 
 pub use algorithm::{Algorithm, HmacAlgorithm, PublicAlgorithm, UnknownAlgorithm};
 pub use key::{Key, KeyError, SigningFailed, SigningKey};
 pub use refused::TokenRefused;
 pub use rules::{TokenLimits, TokenRules, TooManyKeys};
+pub use unverified::Unverified;
 pub use verifier::TokenVerifier;

@@ -101,6 +101,16 @@ impl TokenRules {
         self
     }
 
+    /// Whose tokens are good, if not everybody's who has a key.
+    pub fn expected_issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// For whom tokens have to be, if for somebody.
+    pub fn expected_audience(&self) -> Option<&str> {
+        self.audience.as_deref()
+    }
+
     /// Other limits than the default ones.
     #[must_use]
     pub fn limits(mut self, limits: TokenLimits) -> Self {
@@ -116,6 +126,24 @@ impl TokenRules {
     /// Whether there is a key at all.
     pub const fn has_keys(&self) -> bool {
         !self.keys.is_empty()
+    }
+
+    /// Whether a connection token is good at this time, in milliseconds since 1970. Nothing is remembered.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn judge_connection(&self, token: &str, unix: u64) -> Result<(), TokenRefused> {
+        self.check_len(token)?;
+        self.connection(token)?.at(unix).map(|_| ())
+    }
+
+    /// Whether a subscription token is good at this time, for whomever and whatever channel it is.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn judge_subscription(&self, token: &str, unix: u64) -> Result<(), TokenRefused> {
+        self.check_len(token)?;
+        self.subscription(token)?.at(unix).map(|_| ())
     }
 
     /// Before anything is made of a token, a digest included.
