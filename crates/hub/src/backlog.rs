@@ -124,6 +124,7 @@ impl Backlog {
             };
             self.charge_off(&piece);
             *total -= piece.len;
+            self.compact();
             return Some(piece);
         }
     }
@@ -227,5 +228,39 @@ impl Backlog {
                 self.latest.insert(key, self.first + at as u64);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publication::Data;
+
+    fn keyed(key: Option<&str>) -> Held {
+        Held::Publication(Arc::new(Publication {
+            offset: 0,
+            data: Data::Json("1".into()),
+            publisher: None,
+            tags: Box::default(),
+            key: key.map(Into::into),
+            time: 0,
+        }))
+    }
+
+    /// Holes are closed whichever way they become more than pieces.
+    #[test]
+    fn holes_are_closed_when_what_is_before_them_leaves() {
+        let (mut backlog, mut total) = (Backlog::default(), 0);
+        for key in [None, Some("k"), Some("k"), Some("k")] {
+            let limits = &HubLimits::default();
+            assert!(backlog.push(1, keyed(key), Brim::Conflate, true, &mut total, limits));
+            backlog.check();
+        }
+        for left in [true, false] {
+            assert!(backlog.pop(&mut total).is_some());
+            backlog.check();
+            assert_eq!(backlog.is_empty(), !left);
+        }
+        assert_eq!(total, 0);
     }
 }
