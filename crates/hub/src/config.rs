@@ -95,6 +95,9 @@ pub struct HubLimits {
     pub command_bytes: Option<Rate>,
     /// How often a broker that fails is asked before somebody is told.
     pub attempt_count_max: u8,
+    /// What the broker has failed to do, that nobody waits for and that is asked for again until it is done: to
+    /// forget who has left, or that a channel's events are wanted. What is above it is given up.
+    pub chore_count_max: usize,
     /// Channels asked for again in one tick after the broker was away.
     pub resubscribe_count: usize,
 }
@@ -117,6 +120,7 @@ impl Default for HubLimits {
             commands: Some(Rate::per_second(500, 1000)),
             command_bytes: Some(Rate::per_second(1 << 20, 4 << 20)),
             attempt_count_max: 4,
+            chore_count_max: 1 << 16,
             resubscribe_count: 1 << 10,
         }
     }

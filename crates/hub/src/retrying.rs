@@ -1,15 +1,16 @@
-//! Retrying: what a broker did not do is asked for again, a few times, and ever more slowly.
+//! Retrying: what a broker did not do is asked for again, ever more slowly.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    broker::Ask,
+    broker::{Ask, Failure},
     channel::{ChannelKey, Feed},
     config::HubConfig,
     names::ChannelName,
     outside::SessionKey,
     requests::Pending,
     shard::{Shard, Turn},
+    subscription::Subscription,
     time::Timestamp,
 };
 
@@ -18,6 +19,7 @@ use crate::{
 pub(crate) struct Agenda {
     due: BTreeMap<(Timestamp, u64), Due>,
     count: u64,
+    chore_count: usize,
 }
 
 /// Something to be tried again.
@@ -43,12 +45,19 @@ pub(crate) struct Chore {
 impl Agenda {
     fn add(&mut self, at: Timestamp, due: Due) {
         self.count += 1;
+        self.chore_count += usize::from(matches!(due, Due::Chore(_)));
         self.due.insert((at, self.count), due);
     }
 
     fn take(&mut self, now: Timestamp) -> Option<Due> {
         let entry = self.due.first_entry()?;
-        (entry.key().0 <= now).then(|| entry.remove())
+        let due = (entry.key().0 <= now).then(|| entry.remove())?;
+        self.chore_count -= usize::from(matches!(due, Due::Chore(_)));
+        Some(due)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.due.len()
     }
 }
 
@@ -107,8 +116,7 @@ impl Shard {
 
     /// Whether something that was to be done once is still to be done: later ones may have overtaken it.
     fn is_wanted(&self, chore: &Chore) -> bool {
-        let is_in =
-            chore.session.is_some_and(|session| self.is_subscribed(session, &chore.channel));
+        let is_in = chore.session.is_some_and(|session| self.is_seated(session, &chore.channel));
         match chore.ask {
             Ask::Unsubscribe => self.channels.find(chore.channel.as_str()).is_none(),
             Ask::Enter(_) => is_in,
@@ -117,13 +125,27 @@ impl Shard {
         }
     }
 
-    pub(crate) fn chore_failed(&mut self, mut chore: Box<Chore>, now: Timestamp) {
-        chore.failure_count += 1;
-        if chore.failure_count < self.config.limits.attempt_count_max {
-            let failure_count = chore.failure_count;
-            self.retry(Due::Chore(chore), failure_count, now);
-        } else {
+    /// Whether a session has its place in a channel. Who is still waiting for one has not been told to be
+    /// there, and leaves without a word.
+    fn is_seated(&self, session: SessionKey, channel: &ChannelName) -> bool {
+        let index = self.channels.find(channel.as_str());
+        let subscription = index
+            .zip(self.sessions.get(session))
+            .and_then(|(index, session)| session.subscriptions.get(index));
+        subscription.is_some_and(Subscription::is_seated)
+    }
+
+    /// A chore is tried again for as long as it is wanted, since nobody else would: a broker that has not
+    /// heard of a leave may have a ghost in presence for ever.
+    pub(crate) fn chore_failed(&mut self, mut chore: Box<Chore>, why: &Failure, now: Timestamp) {
+        // Where there is no room now, there is none in a moment.
+        let is_final = *why == Failure::LimitExceeded;
+        if is_final || self.agenda.chore_count >= self.config.limits.chore_count_max {
             self.counts.given_up += 1;
+            return;
         }
+        chore.failure_count = chore.failure_count.saturating_add(1);
+        let failure_count = chore.failure_count;
+        self.retry(Due::Chore(chore), failure_count, now);
     }
 }

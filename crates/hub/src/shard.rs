@@ -183,9 +183,8 @@ impl Shard {
             // There is no application to take it, and no reply by which to say so.
             Command::Send { .. } => self.end(session, Disconnect::NotAvailable, turn),
             Command::Pong => {
-                let answered = self.sessions.get_mut(session);
-                if let Some(took) = answered.and_then(|one| one.pong(turn.now, &self.config)) {
-                    self.counts.round_trips.count(took, 1);
+                if let Some(session) = self.sessions.get_mut(session) {
+                    session.pong(&self.config);
                 }
             }
             Command::Refused(error) => turn.reply(session, id, Err(error)),
@@ -248,9 +247,13 @@ impl Shard {
                 self.subscribe_answered(id, channel, live_offset, answer, turn);
             }
             Some(Pending::Read { channel }) => self.read_answered(id, channel, answer, turn),
-            Some(Pending::Chore(chore)) if answer.is_err() => self.chore_failed(chore, turn.now),
-            // Done, or answered too late.
-            Some(Pending::Chore(_)) | None => {}
+            Some(Pending::Chore(chore)) => {
+                if let Err(why) = answer {
+                    self.chore_failed(chore, &why, turn.now);
+                }
+            }
+            // Answered too late.
+            None => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! [`ShardStats`]: how much of everything there is; [`ShardCounts`]: how much of everything there was.
 
-use crate::{latencies::Latencies, names::ChannelName, shard::Shard};
+use crate::{names::ChannelName, shard::Shard};
 
 /// How much of everything there is in a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,7 +12,7 @@ pub struct ShardStats {
     pub user_count: usize,
     /// Channels with subscribers here.
     pub channel_count: usize,
-    /// Requests that the broker has not answered.
+    /// Requests that the broker has not answered, or has failed at and is to be asked again.
     pub request_count: usize,
     /// Bytes held back for sessions that do not keep up.
     pub backlog_len: usize,
@@ -34,10 +34,8 @@ pub struct ShardCounts {
     pub insufficient_state: u64,
     /// Requests that the broker has not answered in time.
     pub overdue: u64,
-    /// Requests that nobody waited for, and that failed too often.
+    /// Requests that nobody waited for, that failed, and for which there was no room to be tried again.
     pub given_up: u64,
-    /// How long clients took to answer pings.
-    pub round_trips: Latencies,
 }
 
 impl ShardCounts {
@@ -55,7 +53,7 @@ impl Shard {
             session_count: self.sessions.len(),
             user_count: self.users.len(),
             channel_count: self.channels.len(),
-            request_count: self.requests.len(),
+            request_count: self.requests.len() + self.agenda.len(),
             backlog_len: self.backlog_len,
             counts: self.counts,
         }

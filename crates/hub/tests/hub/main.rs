@@ -3,6 +3,7 @@
 
 mod basics;
 mod broker;
+mod chores;
 mod contract;
 mod interleaving;
 mod world;
