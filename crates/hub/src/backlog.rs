@@ -19,6 +19,14 @@ use crate::{
 /// What a piece is charged beside its payload.
 pub(crate) const PIECE_OVERHEAD: usize = 128;
 
+/// What all backlogs of a shard together are charged.
+#[derive(Debug, Default)]
+pub(crate) struct Charged {
+    pub(crate) len: usize,
+    /// How many pieces have given way.
+    pub(crate) dropped_count: u64,
+}
+
 /// Publications and announcements that are held back, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
@@ -75,8 +83,7 @@ impl Held {
 }
 
 impl Backlog {
-    /// Holds something back. `false` says that there is no room, and that nothing may give way. What all
-    /// sessions together are charged is kept in `total`.
+    /// Holds something back. `false` says that there is no room, and that nothing may give way.
     ///
     /// `may_drop` says whether this one may be missing without anybody being told.
     pub(crate) fn push(
@@ -85,7 +92,7 @@ impl Backlog {
         held: Held,
         brim: Brim,
         may_drop: bool,
-        total: &mut usize,
+        charged: &mut Charged,
         limits: &HubLimits,
     ) -> bool {
         let len = held.len();
@@ -95,9 +102,10 @@ impl Backlog {
         if let Some(at) = key.as_ref().and_then(|key| self.latest.get(key).copied()) {
             self.take(at);
         }
-        let mut room = self.has_room(len, before, *total, limits);
+        let mut room = self.has_room(len, before, charged.len, limits);
         while !room && self.drop_oldest() {
-            room = self.has_room(len, before, *total, limits);
+            charged.dropped_count += 1;
+            room = self.has_room(len, before, charged.len, limits);
         }
         if room {
             let conflates = key.is_some();
@@ -106,15 +114,17 @@ impl Backlog {
             }
             self.pieces.push_back(Some(Piece { channel, held, len, may_drop, conflates }));
             self.len += len;
+        } else if may_drop {
+            charged.dropped_count += 1;
         }
         self.compact();
-        *total = *total + self.len - before;
+        charged.len = charged.len + self.len - before;
         // One that may be missing is itself the oldest that can give way.
         room || may_drop
     }
 
     /// The next one to send.
-    pub(crate) fn pop(&mut self, total: &mut usize) -> Option<Piece> {
+    pub(crate) fn pop(&mut self, charged: &mut Charged) -> Option<Piece> {
         loop {
             let piece = self.pieces.pop_front()?;
             self.first += 1;
@@ -123,14 +133,14 @@ impl Backlog {
                 continue;
             };
             self.charge_off(&piece);
-            *total -= piece.len;
+            charged.len -= piece.len;
             self.compact();
             return Some(piece);
         }
     }
 
     /// Drops all of a channel that the session has left.
-    pub(crate) fn forget(&mut self, channel: u32, total: &mut usize) {
+    pub(crate) fn forget(&mut self, channel: u32, charged: &mut Charged) {
         let before = self.len;
         for at in 0..self.pieces.len() as u64 {
             if self.piece(self.first + at).is_some_and(|piece| piece.channel == channel) {
@@ -138,12 +148,12 @@ impl Backlog {
             }
         }
         self.compact();
-        *total -= before - self.len;
+        charged.len -= before - self.len;
     }
 
     /// Drops all.
-    pub(crate) fn clear(&mut self, total: &mut usize) {
-        *total -= self.len;
+    pub(crate) fn clear(&mut self, charged: &mut Charged) {
+        charged.len -= self.len;
         *self = Self::default();
     }
 
@@ -250,17 +260,17 @@ mod tests {
     /// Holes are closed whichever way they become more than pieces.
     #[test]
     fn holes_are_closed_when_what_is_before_them_leaves() {
-        let (mut backlog, mut total) = (Backlog::default(), 0);
+        let (mut backlog, mut charged) = (Backlog::default(), Charged::default());
         for key in [None, Some("k"), Some("k"), Some("k")] {
             let limits = &HubLimits::default();
-            assert!(backlog.push(1, keyed(key), Brim::Conflate, true, &mut total, limits));
+            assert!(backlog.push(1, keyed(key), Brim::Conflate, true, &mut charged, limits));
             backlog.check();
         }
         for left in [true, false] {
-            assert!(backlog.pop(&mut total).is_some());
+            assert!(backlog.pop(&mut charged).is_some());
             backlog.check();
             assert_eq!(backlog.is_empty(), !left);
         }
-        assert_eq!(total, 0);
+        assert_eq!(charged.len, 0);
     }
 }

@@ -24,7 +24,7 @@ impl Shard {
         let charged = self.sessions.iter().filter_map(|(_, session)| session.backlog.as_ref());
         assert_eq!(
             charged.map(|backlog| backlog.len()).sum::<usize>(),
-            self.backlog_len,
+            self.charged.len,
             "backlogs"
         );
     }

@@ -19,7 +19,9 @@ impl Shard {
         publication: &Arc<Publication>,
         turn: &mut Turn<'_>,
     ) {
-        let Some(index) = self.channels.find(name.as_str()) else { return };
+        let Some(index) = self.channels.find(name.as_str()) else {
+            return self.tell_stray(name, turn);
+        };
         let Some(channel) = self.channels.get_mut(index) else { return };
         let Some(epoch) = epoch.filter(|_| channel.has_stream() && publication.offset != 0) else {
             // It has no place in a stream: it is for whoever is here now.
@@ -109,14 +111,7 @@ impl Shard {
             let Some(backlog) = &mut session.backlog else { continue };
             let held = Held::Publication(Arc::clone(publication));
             let brim = channel.options.brim;
-            if !backlog.push(
-                index,
-                held,
-                brim,
-                may_drop,
-                &mut self.backlog_len,
-                &self.config.limits,
-            ) {
+            if !backlog.push(index, held, brim, may_drop, &mut self.charged, &self.config.limits) {
                 self.afterwards.push_back(After::End(*key, Disconnect::Slow));
             }
         }
@@ -143,7 +138,7 @@ impl Shard {
             let held = Held::Announcement(Arc::clone(member), came);
             // Who comes and goes can be asked for: there is no gap in that.
             let brim = channel.options.brim;
-            if !backlog.push(index, held, brim, true, &mut self.backlog_len, &self.config.limits) {
+            if !backlog.push(index, held, brim, true, &mut self.charged, &self.config.limits) {
                 self.afterwards.push_back(After::End(*key, Disconnect::Slow));
             }
         }

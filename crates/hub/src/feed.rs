@@ -5,8 +5,9 @@ use crate::{
     broker::{Answer, Ask, Failure, RequestId},
     channel::{Channel, ChannelKey, Feed},
     error::Error,
+    names::ChannelName,
     requests::Pending,
-    retrying::Due,
+    retrying::{Chore, Due},
     shard::{Shard, Turn},
 };
 
@@ -107,6 +108,16 @@ impl Shard {
             }
         }
         self.lost_from = None;
+    }
+
+    /// The broker sends what nobody here wants. That may just be late; or it has not heard, and goes on. So
+    /// it is told again, now and then.
+    pub(crate) fn tell_stray(&mut self, name: &ChannelName, turn: &mut Turn<'_>) {
+        if !self.stray_told {
+            self.stray_told = true;
+            let chore = Chore::new(name.clone(), None, Ask::Unsubscribe);
+            self.submit_chore(Box::new(chore), turn);
+        }
     }
 
     /// Does without a channel in which nobody is left.

@@ -51,7 +51,7 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(key) else { return false };
         let Some(backlog) = &mut session.backlog else { return false };
         let enough = backlog.len().saturating_sub(len);
-        while let Some(piece) = backlog.pop(&mut self.backlog_len) {
+        while let Some(piece) = backlog.pop(&mut self.charged) {
             let Some(channel) = self.channels.get(piece.channel) else { continue };
             match piece.held {
                 Held::Publication(publication) => {

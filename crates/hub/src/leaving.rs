@@ -50,7 +50,7 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(key) else { return false };
         let Some(subscription) = session.subscriptions.remove(index) else { return false };
         if let Some(backlog) = &mut session.backlog {
-            backlog.forget(index, &mut self.backlog_len);
+            backlog.forget(index, &mut self.charged);
         }
         if subscription.is_seated() {
             self.take_out(key, index, subscription.seat());

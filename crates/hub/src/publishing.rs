@@ -93,9 +93,7 @@ impl Shard {
         let (channel, options) = self.channel_options(name)?;
         let is_subscribed = self.is_subscribed(key, &channel);
         permissions::allow(action, &channel, &options, &session.member.user, is_subscribed)?;
-        if usize::from(session.pending_count) >= self.config.limits.pending_command_count_max {
-            return Err(Error::TooManyRequests);
-        }
+        session.may_wait(&self.config.limits)?;
         Ok((channel, options))
     }
 

@@ -42,6 +42,12 @@ pub(crate) struct Chore {
     pub(crate) failure_count: u8,
 }
 
+impl Chore {
+    pub(crate) fn new(channel: ChannelName, session: Option<SessionKey>, ask: Ask) -> Self {
+        Self { channel, session, ask, failure_count: 0 }
+    }
+}
+
 impl Agenda {
     fn add(&mut self, at: Timestamp, due: Due) {
         self.count += 1;
@@ -103,10 +109,10 @@ impl Shard {
     ) {
         let Some(channel) = self.channels.get(index) else { return };
         let channel = channel.name.clone();
-        self.submit_chore(Box::new(Chore { channel, session, ask, failure_count: 0 }), turn);
+        self.submit_chore(Box::new(Chore::new(channel, session, ask)), turn);
     }
 
-    fn submit_chore(&mut self, chore: Box<Chore>, turn: &mut Turn<'_>) {
+    pub(crate) fn submit_chore(&mut self, chore: Box<Chore>, turn: &mut Turn<'_>) {
         if chore.failure_count > 0 && !self.is_wanted(&chore) {
             return;
         }

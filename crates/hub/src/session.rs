@@ -6,6 +6,7 @@ use crate::{
     backlog::Backlog,
     command::{Command, CommandId, Credentials, Subscribed},
     config::{HubConfig, HubLimits},
+    error::Error,
     names::ChannelName,
     outside::{SessionKey, Variant},
     pace::Pace,
@@ -114,6 +115,16 @@ impl Session {
             pending_count: 0,
             variant,
             congested: false,
+        }
+    }
+
+    /// Whether one more of its commands may wait for an answer.
+    pub(crate) fn may_wait(&self, limits: &HubLimits) -> Result<(), Error> {
+        let count_max = limits.pending_command_count_max.min(usize::from(u16::MAX));
+        if usize::from(self.pending_count) < count_max {
+            Ok(())
+        } else {
+            Err(Error::TooManyRequests)
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
+    backlog::Charged,
     broker::{Answer, Ask, Event, Failure, Request, RequestId, Response},
     channel::Channels,
     command::{Command, CommandId, Credentials, Push, Reply, Verifier},
@@ -38,9 +39,11 @@ pub struct Shard {
     /// From where on channels that were lost are still to be asked for.
     pub(crate) lost_from: Option<usize>,
     /// What all backlogs are charged.
-    pub(crate) backlog_len: usize,
+    pub(crate) charged: Charged,
     /// Which sixteenth was looked at last.
     pub(crate) phase: usize,
+    /// Whether the broker was told in this tick that something it sends is for nobody.
+    pub(crate) stray_told: bool,
     pub(crate) counts: ShardCounts,
 }
 
@@ -83,8 +86,9 @@ impl Shard {
             afterwards: VecDeque::new(),
             drain: None,
             lost_from: None,
-            backlog_len: 0,
+            charged: Charged::default(),
             phase: 0,
+            stray_told: false,
             counts: ShardCounts::default(),
             config,
         }
@@ -279,7 +283,7 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(key) else { return false };
         session.phase = Phase::Ended;
         if let Some(backlog) = &mut session.backlog {
-            backlog.clear(&mut self.backlog_len);
+            backlog.clear(&mut self.charged);
         }
         let channels = session.subscriptions.channels();
         for channel in channels {

@@ -32,6 +32,8 @@ pub struct ShardCounts {
     pub not_recovered: u64,
     /// Subscriptions that had to be told that something may have been missed.
     pub insufficient_state: u64,
+    /// Publications and announcements that were not sent to sessions that do not keep up.
+    pub dropped: u64,
     /// Requests that the broker has not answered in time.
     pub overdue: u64,
     /// Requests that nobody waited for, that failed, and for which there was no room to be tried again.
@@ -54,8 +56,8 @@ impl Shard {
             user_count: self.users.len(),
             channel_count: self.channels.len(),
             request_count: self.requests.len() + self.agenda.len(),
-            backlog_len: self.backlog_len,
-            counts: self.counts,
+            backlog_len: self.charged.len,
+            counts: ShardCounts { dropped: self.charged.dropped_count, ..self.counts },
         }
     }
 

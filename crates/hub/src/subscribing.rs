@@ -84,6 +84,9 @@ impl Shard {
     ) -> Result<Wanted, Error> {
         let session = self.sessions.get(key).ok_or(Error::Internal)?;
         let (channel, options) = self.channel_options(&subscribe.channel)?;
+        if self.is_subscribed(key, &channel) {
+            return Err(Error::AlreadySubscribed);
+        }
         let grant = if let Proof::Subscription(read) = proof {
             (*read).map_err(Error::of_token)?
         } else {
@@ -92,9 +95,6 @@ impl Shard {
         };
         if grant.expires_at.is_some_and(|expires_at| expires_at <= now) {
             return Err(Error::Expired);
-        }
-        if self.is_subscribed(key, &channel) {
-            return Err(Error::AlreadySubscribed);
         }
         self.has_room(key)?;
         let recover = subscribe.recover.as_ref();
@@ -138,10 +138,7 @@ impl Shard {
         if !self.has_room_for_subscription(key) {
             return Err(Error::LimitExceeded);
         }
-        if usize::from(session.pending_count) >= self.config.limits.pending_command_count_max {
-            return Err(Error::TooManyRequests);
-        }
-        Ok(())
+        session.may_wait(&self.config.limits)
     }
 
     pub(crate) fn has_room_for_subscription(&self, key: SessionKey) -> bool {

@@ -22,6 +22,7 @@ impl Shard {
     pub fn tick(&mut self, now: Timestamp, outside: &mut dyn Outside) {
         let turn = &mut Turn { now, outside };
         self.phase = (self.phase + 1) % ROUND;
+        self.stray_told = false;
         for place in (self.phase..self.sessions.place_count()).step_by(ROUND) {
             if let Some((key, _)) = self.sessions.at(place) {
                 self.look_at(key, turn);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tidewire_hub::{
     ChannelName, ChannelOptions, ClientId, Command, CommandId, Connect, Connected, Credentials,
-    Data, Error, Guest, HubConfig, Member, Namespaces, Outside, Permissions, Publication, Publish,
-    Push, Reply, Seed, SessionKey, Shard, Subscribe, Subscribed, SubscriptionGrant, Timestamp,
-    TokenError, UserId, Variant, Verifier, Who,
+    Data, Disconnect, Error, Guest, HubConfig, Member, Namespaces, Outside, Permissions,
+    Publication, Publish, Push, Reply, Seed, SessionKey, Shard, Subscribe, Subscribed,
+    SubscriptionGrant, Timestamp, TokenError, UserId, Variant, Verifier, Who,
     broker::{Request, Retention},
 };
 
@@ -191,10 +191,14 @@ impl World {
 
     /// Somebody comes, who has not said anything yet.
     pub(crate) fn open(&mut self) -> SessionKey {
+        self.try_open().unwrap()
+    }
+
+    pub(crate) fn try_open(&mut self) -> Result<SessionKey, Disconnect> {
         self.last_client += 1;
         let client = ClientId::new(&format!("client-{}", self.last_client));
         let guest = Guest { client, variant: Variant::default(), credentials: None };
-        self.shard.open(self.now, guest, &mut self.recorder).unwrap()
+        self.shard.open(self.now, guest, &mut self.recorder)
     }
 
     /// A command, whatever comes of it.
@@ -294,6 +298,20 @@ impl World {
             .filter_map(|out| match out {
                 Out::Deliver(_, _, publication)
                 | Out::Push(_, Push::Publication { publication, .. }) => Some(text(&publication)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Who has heard of whom, taken out.
+    pub(crate) fn announced(&mut self) -> Vec<(SessionKey, String, bool)> {
+        let is_it = |out: &mut Out| matches!(out, Out::Announce(..));
+        let announced = self.recorder.out.extract_if(.., is_it);
+        announced
+            .filter_map(|out| match out {
+                Out::Announce(key, _, member, came) => {
+                    Some((key, member.user.as_str().to_owned(), came))
+                }
                 _ => None,
             })
             .collect()

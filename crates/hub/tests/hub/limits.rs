@@ -1,0 +1,173 @@
+//! Every limit: what is at it passes, what is one above it does not.
+
+use tidewire_hub::{
+    Command, Connect, Disconnect, Error, HubConfig, HubLimits, Publish, Push, Rate, SessionKey,
+    SubscriptionGrant, Timestamp,
+};
+
+use crate::world::{World, config_of, json, open_options, plain};
+
+fn with(limit: impl FnOnce(&mut HubLimits)) -> World {
+    let mut config: HubConfig = config_of(open_options());
+    limit(&mut config.limits);
+    World::with(config)
+}
+
+fn connect() -> Command {
+    Command::Connect(Connect { token: Some("ann".into()), ..Connect::default() })
+}
+
+fn publish(len: usize) -> Command {
+    Command::Publish(Publish { channel: "room".into(), data: json(&"x".repeat(len)), key: None })
+}
+
+fn ended(world: &mut World, key: SessionKey) -> Option<Disconnect> {
+    world.pushes(key).into_iter().find_map(|push| match push {
+        Push::Disconnect(why) => Some(why),
+        _ => None,
+    })
+}
+
+#[test]
+fn sessions() {
+    let mut world = with(|limits| limits.session_count_max = 2);
+    world.open();
+    let second = world.open();
+    assert_eq!(world.try_open(), Err(Disconnect::ConnectionLimit));
+    world.shard.closed(world.now, second, &mut world.recorder);
+    let third = world.try_open().unwrap();
+    assert_ne!(third, second, "a new session never has the key of an old one");
+    assert_eq!(third.index(), second.index());
+}
+
+#[test]
+fn sessions_of_a_user() {
+    let mut world = with(|limits| limits.user_session_count_max = 2);
+    world.connect("ann");
+    world.connect("ann");
+    let third = world.open();
+    world.command(third, connect());
+    assert_eq!(ended(&mut world, third), Some(Disconnect::ConnectionLimit));
+    world.connect("bob");
+}
+
+#[test]
+fn subscriptions() {
+    let mut world = with(|limits| limits.subscription_count_max = 2);
+    let ann = world.connect("ann");
+    world.subscribe(ann, plain("1")).unwrap();
+    world.subscribe(ann, plain("2")).unwrap();
+    assert_eq!(world.subscribe(ann, plain("3")).err(), Some(Error::LimitExceeded));
+    world.ask(ann, Command::Unsubscribe { channel: "1".into() }).unwrap();
+    world.subscribe(ann, plain("3")).unwrap();
+}
+
+#[test]
+fn server_side_subscriptions() {
+    for (count, why) in [(2, None), (3, Some(Disconnect::ChannelLimit))] {
+        let mut world = with(|limits| limits.subscription_count_max = 2);
+        let grant = |index: usize| SubscriptionGrant {
+            channel: index.to_string().into(),
+            ..SubscriptionGrant::default()
+        };
+        world.tokens.channels = (0..count).map(grant).collect();
+        let key = world.open();
+        world.command(key, connect());
+        world.run();
+        assert_eq!(ended(&mut world, key), why, "{count}");
+    }
+}
+
+#[test]
+fn names_of_channels() {
+    let mut world = with(|limits| limits.channel_name_len_max = 10);
+    let ann = world.connect("ann");
+    world.subscribe(ann, plain(&"x".repeat(10))).unwrap();
+    assert_eq!(world.subscribe(ann, plain(&"x".repeat(11))).err(), Some(Error::PermissionDenied));
+}
+
+#[test]
+fn publications() {
+    let mut world = with(|limits| limits.publication_len_max = 100);
+    let ann = world.connect("ann");
+    assert!(world.ask(ann, publish(100)).is_ok());
+    assert_eq!(world.ask(ann, publish(101)), Err(Error::LimitExceeded));
+}
+
+#[test]
+fn commands_that_wait() {
+    let mut world = with(|limits| limits.pending_command_count_max = 2);
+    let ann = world.connect("ann");
+    let first = world.command(ann, publish(1));
+    let second = world.command(ann, Command::Subscribe(plain("room")));
+    for command in
+        [publish(1), Command::Subscribe(plain("other")), Command::Presence { channel: "x".into() }]
+    {
+        let one_more = world.command(ann, command);
+        let told = world.reply_to(one_more);
+        assert!(
+            matches!(told, Some(Err(Error::TooManyRequests | Error::NotAvailable))),
+            "{told:?}"
+        );
+    }
+    world.run();
+    assert!(world.reply_to(first).is_some_and(|reply| reply.is_ok()));
+    assert!(world.reply_to(second).is_some_and(|reply| reply.is_ok()));
+    assert!(world.ask(ann, publish(1)).is_ok());
+}
+
+#[test]
+fn commands_before_the_connect_is_answered() {
+    for (count, why) in [(2, None), (3, Some(Disconnect::TooManyRequests))] {
+        let mut world = with(|limits| limits.pending_command_count_max = 2);
+        world.tokens.channels =
+            vec![SubscriptionGrant { channel: "own".into(), ..SubscriptionGrant::default() }];
+        let key = world.open();
+        let connected = world.command(key, connect());
+        let others: Vec<_> = (0..count).map(|_| world.command(key, publish(1))).collect();
+        assert_eq!(ended(&mut world, key), why, "{count}");
+        world.run();
+        assert_eq!(world.reply_to(connected).is_some(), why.is_none());
+        for id in others {
+            assert_eq!(world.reply_to(id).is_some(), why.is_none());
+        }
+    }
+}
+
+#[test]
+fn commands_by_time() {
+    let mut world = with(|limits| limits.commands = Some(Rate::per_second(10, 5)));
+    let ann = world.connect("ann");
+    for _ in 0..4 {
+        world.command(ann, Command::Pong);
+    }
+    assert_eq!(ended(&mut world, ann), None, "five with the first, connect");
+    world.now = Timestamp::from_millis(world.now.as_millis() + 100);
+    world.command(ann, Command::Pong);
+    assert_eq!(ended(&mut world, ann), None, "a tenth of a second later");
+    world.command(ann, Command::Pong);
+    assert_eq!(ended(&mut world, ann), Some(Disconnect::TooManyRequests));
+}
+
+#[test]
+fn bytes_by_time() {
+    // 32 for the command, 4 for the channel.
+    for (len, why) in [(964, None), (965, Some(Disconnect::TooManyRequests))] {
+        let mut world = with(|limits| limits.command_bytes = Some(Rate::per_second(1000, 1000)));
+        let ann = world.connect("ann");
+        world.now = Timestamp::from_millis(world.now.as_millis() + 10_000);
+        world.command(ann, publish(len));
+        assert_eq!(ended(&mut world, ann), why, "{len}");
+    }
+}
+
+#[test]
+fn a_second_grant_for_the_same_channel_is_no_second_subscription() {
+    let mut world = with(|limits| limits.subscription_count_max = 1);
+    let grant = SubscriptionGrant { channel: "own".into(), ..SubscriptionGrant::default() };
+    world.tokens.channels = vec![grant.clone(), grant];
+    let key = world.open();
+    let connected =
+        world.connect_with(key, Connect { token: Some("ann".into()), ..Connect::default() });
+    assert_eq!(connected.unwrap().subscriptions.len(), 1);
+}
