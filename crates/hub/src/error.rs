@@ -100,6 +100,23 @@ pub enum Unsubscribe {
 }
 
 impl Error {
+    /// All of them, in the order above.
+    pub const ALL: [Self; 13] = [
+        Self::Internal,
+        Self::Unauthorized,
+        Self::UnknownChannel,
+        Self::PermissionDenied,
+        Self::MethodNotFound,
+        Self::AlreadySubscribed,
+        Self::LimitExceeded,
+        Self::BadRequest,
+        Self::NotAvailable,
+        Self::TokenExpired,
+        Self::Expired,
+        Self::TooManyRequests,
+        Self::UnrecoverablePosition,
+    ];
+
     /// A stable name, for logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
@@ -121,6 +138,28 @@ impl Error {
 }
 
 impl Disconnect {
+    /// All of them, in the order above.
+    pub const ALL: [Self; 18] = [
+        Self::ConnectionClosed,
+        Self::Shutdown,
+        Self::ServerError,
+        Self::Expired,
+        Self::SubscriptionExpired,
+        Self::Slow,
+        Self::InsufficientState,
+        Self::ForceReconnect,
+        Self::NoPong,
+        Self::TooManyRequests,
+        Self::InvalidToken,
+        Self::BadRequest,
+        Self::Stale,
+        Self::ForceNoReconnect,
+        Self::ConnectionLimit,
+        Self::ChannelLimit,
+        Self::PermissionDenied,
+        Self::NotAvailable,
+    ];
+
     /// A stable name, for logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
@@ -164,3 +203,6 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+const _: () = assert!(Error::ALL.len() == Error::UnrecoverablePosition as usize + 1);
+const _: () = assert!(Disconnect::ALL.len() == Disconnect::NotAvailable as usize + 1);

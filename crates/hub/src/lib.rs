@@ -32,6 +32,7 @@ mod drain;
 mod error;
 mod feed;
 mod holding;
+mod latencies;
 mod leaving;
 mod names;
 mod namespace;
@@ -65,6 +66,7 @@ pub use command::{
 };
 pub use config::{HubConfig, HubLimits};
 pub use error::{Disconnect, Error, Unsubscribe};
+pub use latencies::Latencies;
 pub use names::{ChannelName, ClientId, InvalidChannelName, UserId};
 pub use namespace::{Brim, ChannelOptions, Namespaces, Permissions, Who};
 pub use outside::{Outside, SessionKey, Variant};

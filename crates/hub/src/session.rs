@@ -128,13 +128,13 @@ impl Session {
         }
     }
 
-    /// Our ping is answered. The next one is due when it would have been anyway.
-    pub(crate) fn pong(&mut self, config: &HubConfig) {
-        if let (Heartbeat::Asked { until }, Some(interval)) = (self.heartbeat, config.ping_interval)
-        {
-            let rest = interval.saturating_sub(config.pong_within);
-            self.heartbeat = Heartbeat::Quiet { ping_at: until.saturating_add(rest) };
-        }
+    /// Our ping is answered. The next one is due when it would have been anyway. Says how long it took, where
+    /// one was sent.
+    pub(crate) fn pong(&mut self, now: Timestamp, config: &HubConfig) -> Option<Duration> {
+        let Heartbeat::Asked { until } = self.heartbeat else { return None };
+        let rest = config.ping_interval?.saturating_sub(config.pong_within);
+        self.heartbeat = Heartbeat::Quiet { ping_at: until.saturating_add(rest) };
+        Some(config.pong_within.saturating_sub(until.saturating_since(now)))
     }
 
     pub(crate) const fn is_connected(&self) -> bool {

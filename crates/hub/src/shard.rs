@@ -187,8 +187,9 @@ impl Shard {
             // There is no application to take it, and no reply by which to say so.
             Command::Send { .. } => self.end(session, Disconnect::NotAvailable, turn),
             Command::Pong => {
-                if let Some(session) = self.sessions.get_mut(session) {
-                    session.pong(&self.config);
+                let answered = self.sessions.get_mut(session);
+                if let Some(took) = answered.and_then(|one| one.pong(turn.now, &self.config)) {
+                    self.counts.round_trips.count(took, 1);
                 }
             }
             Command::Refused(error) => turn.reply(session, id, Err(error)),

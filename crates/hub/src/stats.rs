@@ -1,6 +1,6 @@
 //! [`ShardStats`]: how much of everything there is; [`ShardCounts`]: how much of everything there was.
 
-use crate::{names::ChannelName, shard::Shard};
+use crate::{latencies::Latencies, names::ChannelName, shard::Shard};
 
 /// How much of everything there is in a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,6 +38,8 @@ pub struct ShardCounts {
     pub overdue: u64,
     /// Requests that nobody waited for, that failed, and for which there was no room to be tried again.
     pub given_up: u64,
+    /// How long clients took to answer pings.
+    pub round_trips: Latencies,
 }
 
 impl ShardCounts {

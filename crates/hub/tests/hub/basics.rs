@@ -1,5 +1,7 @@
 //! Connect, subscribe, publish, deliver.
 
+use tidewire_hub::{Command, Push, Timestamp};
+
 use crate::world::{World, open_options, plain};
 
 #[test]
@@ -13,4 +15,20 @@ fn what_one_publishes_all_subscribers_receive_once() {
     world.publish(bob, "room", "2").unwrap();
     assert_eq!(world.received(ann), ["1", "2"]);
     assert_eq!(world.received(bob), ["1", "2"]);
+}
+
+#[test]
+fn how_long_a_ping_takes_is_counted() {
+    let mut world = World::new(open_options());
+    world.answers_pings = false;
+    let ann = world.connect("ann");
+    world.command(ann, Command::Pong); // nobody has asked
+    while !world.pushes(ann).contains(&Push::Ping) {
+        world.wait(62);
+    }
+    world.now = Timestamp::from_millis(world.now.as_millis() + 15);
+    world.command(ann, Command::Pong);
+    world.command(ann, Command::Pong);
+    let taken = world.shard.stats().counts.round_trips;
+    assert_eq!((taken.counts().iter().sum::<u64>(), taken.sum().as_millis()), (1, 15));
 }
