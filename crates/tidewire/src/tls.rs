@@ -153,18 +153,41 @@ pub fn server_config(
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unreadable(certificates, &error))?;
     let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, &error))?;
+    server_config_of(chain, key_der).map_err(|error| unreadable(certificates, &error))
+}
+
+/// As [`server_config`], from what stands in the files.
+///
+/// # Errors
+/// If one of them is no PEM, or the two do not fit.
+pub fn server_config_from_pem(certificates: &[u8], key: &[u8]) -> io::Result<ServerConfig> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates).collect();
+    let chain = chain.map_err(|error| invalid(&format!("certificates: {error}")))?;
+    let key = PrivateKeyDer::from_pem_slice(key);
+    let key = key.map_err(|error| invalid(&format!("private key: {error}")))?;
+    server_config_of(chain, key)
+}
+
+fn server_config_of(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> io::Result<ServerConfig> {
     let mut config = ServerConfig::builder_with_provider(provider()?)
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .with_no_client_auth()
-        .with_single_cert(chain, key_der)
-        .map_err(|error| unreadable(certificates, &error))?;
+        .with_single_cert(chain, key)
+        .map_err(|error| invalid(&error))?;
     config.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
     Ok(config)
 }
 
+fn invalid(error: &dyn std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}
+
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()))
+    invalid(&format!("{}: {error}", path.display()))
 }
 
 /// A configuration for [`Client::tls`](crate::Client::tls) that takes any certificate for that of

@@ -130,6 +130,15 @@ async fn configurations_from_files_and_for_tests() {
         let error = tls::server_config(certificates, key).unwrap_err();
         assert!(error.to_string().contains(names), "{error}");
     }
+    // The same for who has read the files already.
+    let (certificates, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let (certificates, key) = (certificates.as_bytes(), key.as_bytes());
+    tls::server_config_from_pem(certificates, key).unwrap();
+    let rows = [(key, key, ""), (certificates, certificates, "private key"), (b"", key, "")];
+    for (certificates, key, says) in rows {
+        let error = tls::server_config_from_pem(certificates, key).unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+    }
 }
 
 /// The client learns why from the server's alert, though by TLS 1.3 its own end of the handshake
