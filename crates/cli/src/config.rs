@@ -41,7 +41,7 @@ pub(crate) struct Config {
 
 impl Check {
     pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
-        let settings = load(Some(&self.file), &[])?;
+        let settings = load(Some(&self.file), None, &[])?;
         let namespaces = settings.options.channel.namespaces.len();
         let sentence = format!(
             "{}: good; {namespaces} {}",
@@ -55,7 +55,7 @@ impl Check {
 impl Config {
     pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
         let options = match &self.file {
-            Some(file) => load(Some(file), &[])?.options,
+            Some(file) => load(Some(file), None, &[])?.options,
             None => Options::default(),
         };
         print(&[options.to_toml().trim_end()])
@@ -63,28 +63,34 @@ impl Config {
 }
 
 /// An option by a flag: as it was written, its path, and its value.
-pub(crate) type Flag<'f> = (&'f str, &'f str, &'f str);
+pub(crate) type Flag = (String, &'static str, String);
 
 /// The configuration of a file, if one is given, with the environment over it, and flags over that.
-pub(crate) fn load(file: Option<&Path>, flags: &[Flag<'_>]) -> Result<Settings, Failure> {
+/// Without a file, `text` is what one would say; its name is for messages.
+pub(crate) fn load(
+    file: Option<&Path>,
+    text: Option<(&str, &str)>,
+    flags: &[Flag],
+) -> Result<Settings, Failure> {
     let mut sources = Sources::new();
     if let Some(file) = file {
         let text = fs::read_to_string(file)
             .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
         sources = sources.file(&file.to_string_lossy(), &text);
+    } else if let Some((name, text)) = text {
+        sources = sources.file(name, text);
     }
     // What is not text is none of ours: our values are.
-    let variables = env::vars_os();
-    let texts = variables.filter_map(|(name, value)| {
+    let texts = env::vars_os().filter_map(|(name, value)| {
         Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
     });
+    sources = sources.environment(texts);
     for (written, option, value) in flags {
         sources = sources.flag(written, option, value);
     }
     // Files that the file names are looked for beside it, wherever the program was started.
     let folder = file.and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
     sources
-        .environment(texts)
         .load(|path| fs::read_to_string(folder.join(path)))
         .map_err(|error| format!("the configuration is not taken\n{error}"))
 }

@@ -1,23 +1,21 @@
 //! `tidewire serve`.
 
 use std::{
-    env, fs,
     io::{self, IsTerminal as _, Write as _},
     net::SocketAddr,
-    path::Path,
     process::ExitCode,
 };
 
 use tidewire_server::{
     Listeners,
-    config::{LogLevel, Settings, Sources},
+    config::{LogLevel, Settings},
     demo,
     web::{self, Site},
 };
 use tokio::sync::oneshot;
 use tracing::{info, level_filters::LevelFilter, warn};
 
-use crate::{Failure, args::Serve, signals::Stop};
+use crate::{Failure, args::Serve, config, signals::Stop};
 
 pub(crate) async fn run(serve: Serve) -> Result<ExitCode, Failure> {
     let settings = settings(&serve)?;
@@ -76,21 +74,8 @@ fn warn_of_dev(settings: &Settings) {
     }
 }
 
-/// The file, the environment over it, and flags over that.
+/// What the command line says, over the environment, over the file.
 fn settings(serve: &Serve) -> Result<Settings, Failure> {
-    let mut sources = Sources::new();
-    if let Some(file) = &serve.config {
-        let text = fs::read_to_string(file)
-            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-        sources = sources.file(&file.to_string_lossy(), &text);
-    } else if serve.dev {
-        sources = sources.file("--dev", demo::CONFIG);
-    }
-    // What is not text is none of ours: our values are.
-    let texts = env::vars_os().filter_map(|(name, value)| {
-        Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-    });
-    sources = sources.environment(texts);
     let addresses: Vec<_> = serve.addresses.iter().map(SocketAddr::to_string).collect();
     let flags = [
         ("--listen", "http.listen", (!addresses.is_empty()).then(|| addresses.join(","))),
@@ -98,17 +83,11 @@ fn settings(serve: &Serve) -> Result<Settings, Failure> {
         ("--io", "engine.io", serve.io.map(|io| io.to_string())),
         ("--log", "log.level", serve.log.map(|level| level.name().to_owned())),
     ];
-    for (written, option, value) in flags {
-        if let Some(value) = value {
-            sources = sources.flag(&format!("{written} {value}"), option, &value);
-        }
-    }
-    // Files that the file names are looked for beside it, wherever the program was started.
-    let folder = serve.config.as_deref().and_then(Path::parent).map(Path::to_path_buf);
-    let folder = folder.unwrap_or_default();
-    sources
-        .load(|path| fs::read_to_string(folder.join(path)))
-        .map_err(|error| format!("the configuration is not taken\n{error}"))
+    let flags = flags.into_iter().filter_map(|(written, option, value)| {
+        value.map(|value| (format!("{written} {value}"), option, value))
+    });
+    let without_file = serve.dev.then_some(("--dev", demo::CONFIG));
+    config::load(serve.config.as_deref(), without_file, &flags.collect::<Vec<_>>())
 }
 
 const fn level(level: LogLevel) -> LevelFilter {

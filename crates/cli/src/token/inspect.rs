@@ -38,7 +38,7 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
-        let settings = load(self.config.as_deref(), &[])?;
+        let settings = load(self.config.as_deref(), None, &[])?;
         let token = match &self.token {
             Some(token) => token.clone(),
             None => input()?,

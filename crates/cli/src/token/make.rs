@@ -61,7 +61,7 @@ pub(crate) struct Make {
 
 impl Make {
     pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
-        let settings = load(self.config.as_deref(), &[])?;
+        let settings = load(self.config.as_deref(), None, &[])?;
         let key = match &self.private_key {
             Some(_) => self.own_key()?,
             None => self.configured_key(&settings)?,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use tidewire_hub::Brim;
+use tokio_rustls::rustls::ServerConfig;
 
 use super::{
     keys::{self, Read},
@@ -23,11 +24,12 @@ pub(super) struct Checked {
     pub(super) api_keys: Vec<Secret>,
     pub(super) signing_key: Option<SigningKey>,
     pub(super) subscription_signing_key: Option<SigningKey>,
+    pub(super) tls: Option<Arc<ServerConfig>>,
 }
 
 /// What comes of the options, unless something was found that is wrong.
 pub(super) fn check(options: &Options, read: Read<'_>, findings: &mut Findings) -> Option<Checked> {
-    check_listeners(options, findings);
+    let tls = check_listeners(options, read, findings);
     check_client(&options.client, findings);
     let without = "channel.without_namespace";
     check_channel(&options.channel.without_namespace, without, findings);
@@ -44,25 +46,38 @@ pub(super) fn check(options: &Options, read: Read<'_>, findings: &mut Findings) 
     let others = if others.rules.has_keys() { others } else { tokens.clone() };
     let door = door(options, tokens.rules, others.rules, findings)?;
     let (signing_key, subscription_signing_key) = (tokens.signing_key, others.signing_key);
-    Some(Checked { door, api_keys, signing_key, subscription_signing_key })
+    Some(Checked { door, api_keys, signing_key, subscription_signing_key, tls })
 }
 
-fn check_listeners(options: &Options, findings: &mut Findings) {
+/// What TLS is made of, where there is some.
+fn check_listeners(
+    options: &Options,
+    read: Read<'_>,
+    findings: &mut Findings,
+) -> Option<Arc<ServerConfig>> {
     let http = &options.http;
     if http.listen.0.is_empty() {
         findings.object("http.listen", "there is nowhere to listen");
     }
-    match (&http.tls_cert_file, &http.tls_key_file) {
+    let (cert_option, key_option) = ("http.tls_cert_file", "http.tls_key_file");
+    let (certificates, key) = match (&http.tls_cert_file, &http.tls_key_file) {
+        (Some(certificates), Some(key)) => (certificates, key),
         (Some(_), None) => {
-            findings
-                .object("http.tls_cert_file", "a certificate wants its key: set http.tls_key_file");
+            findings.object(cert_option, "a certificate wants its key: set http.tls_key_file");
+            return None;
         }
         (None, Some(_)) => {
-            findings
-                .object("http.tls_key_file", "a key wants its certificate: set http.tls_cert_file");
+            findings.object(key_option, "a key wants its certificate: set http.tls_cert_file");
+            return None;
         }
-        _ => {}
-    }
+        (None, None) => return None,
+    };
+    let certificates = keys::file(certificates, cert_option, read, findings)?;
+    let key = keys::file(key, key_option, read, findings)?;
+    tidewire::tls::server_config_from_pem(certificates.as_bytes(), key.as_bytes())
+        .map_err(|error| findings.object(cert_option, error.to_string()))
+        .ok()
+        .map(Arc::new)
 }
 
 fn check_client(client: &Client, findings: &mut Findings) {

@@ -22,7 +22,14 @@ impl Settings {
 impl Options {
     pub(super) fn hub(&self, seed: Seed) -> HubConfig {
         let client = &self.client;
+        // The node's limit is the door's, and for those alone who come with a token in their request. Who says
+        // later who it is is counted where it is, by its shard.
+        let user_sessions = match client.user_connection_limit {
+            0 => usize::MAX,
+            limit => limit as usize,
+        };
         let limits = HubLimits {
+            user_session_count_max: user_sessions,
             subscription_count_max: client.channel_limit as usize,
             publication_len_max: client.message_size_limit.len(),
             history_count_max: client.history_max_publication_limit,

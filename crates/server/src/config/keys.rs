@@ -166,23 +166,29 @@ fn secret(
 }
 
 fn one(
-    (written, file): (Option<String>, Option<&PathBuf>),
+    (written, path): (Option<String>, Option<&PathBuf>),
     option: &str,
     read: Read<'_>,
     findings: &mut Findings,
 ) -> Option<String> {
-    let Some(file) = file else { return written };
+    let Some(path) = path else { return written };
     let file_option = format!("{option}_file");
     if written.is_some() {
         findings.object(&file_option, format!("{option} says it already; one of both is enough"));
         return None;
     }
-    match read(file) {
-        // Editors end files with a newline, which is no part of a secret.
-        Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
-        Err(error) => {
-            findings.object(&file_option, format!("cannot read {}: {error}", file.display()));
-            None
-        }
-    }
+    // Editors end files with a newline, which is no part of a secret.
+    file(path, &file_option, read, findings)
+        .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// What stands in a file that this option names.
+pub(super) fn file(
+    path: &Path,
+    option: &str,
+    read: Read<'_>,
+    findings: &mut Findings,
+) -> Option<String> {
+    let cannot = |error| format!("cannot read {}: {error}", path.display());
+    read(path).map_err(|error| findings.object(option, cannot(error))).ok()
 }

@@ -1,7 +1,8 @@
 //! [`Sources`]: where a configuration comes from, and [`Settings`]: what comes of it.
 
-use std::{io, path::Path};
+use std::{io, path::Path, sync::Arc};
 
+use tokio_rustls::rustls::ServerConfig;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -43,6 +44,8 @@ pub struct Settings {
     pub signing_key: Option<SigningKey>,
     /// By what subscription tokens can be made here.
     pub subscription_signing_key: Option<SigningKey>,
+    /// TLS for where clients connect, if there is some.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 impl Sources {
@@ -118,8 +121,8 @@ impl Sources {
         };
         let refused = ConfigError { file: self.file, problems: findings.problems };
         checked.filter(|_| refused.problems.is_empty()).ok_or(refused).map(|checked| {
-            let Checked { door, api_keys, signing_key, subscription_signing_key } = checked;
-            Settings { options, door, api_keys, signing_key, subscription_signing_key }
+            let Checked { door, api_keys, signing_key, subscription_signing_key, tls } = checked;
+            Settings { options, door, api_keys, signing_key, subscription_signing_key, tls }
         })
     }
 }

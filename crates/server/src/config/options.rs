@@ -93,7 +93,8 @@ section! {
         connection_limit: u32 = 100_000,
         /// Connections of one address, or one /64 of IPv6; 0 for no limit. Beyond, 429.
         connection_limit_per_address: u32 = 1000,
-        /// Connections of one user on this node; 0 for no limit.
+        /// Connections of one user on this node, if their requests have a token; on each thread of it, if the token
+        /// comes later. 0 for no limit.
         user_connection_limit: u32 = 100,
         /// Requests a second by one address in the long run; 0 for no limit. Beyond, 429.
         handshake_rate_per_address: u32 = 20,

@@ -338,7 +338,8 @@ fn defaults_are_those_of_the_parts() {
     let settings = Sources::new().load(read).unwrap();
     let seed = Seed::new([1, 2]);
     let (hub, its) = (settings.hub(seed), HubConfig::new(Namespaces::new(seed), seed));
-    assert_eq!(hub.limits, HubLimits::default());
+    let limits = HubLimits { user_session_count_max: 100, ..HubLimits::default() };
+    assert_eq!(hub.limits, limits, "there is more memory than patience with one user");
     assert_eq!(hub.ping_interval, its.ping_interval);
     assert_eq!((hub.pong_within, hub.connect_within), (its.pong_within, its.connect_within));
     assert_eq!((hub.expired_grace, hub.allow_anonymous), (its.expired_grace, its.allow_anonymous));
@@ -382,6 +383,48 @@ fn what_the_hub_is_told() {
     assert_eq!(options("ticks:1").unwrap().brim, Brim::Conflate);
     assert!(options("any").unwrap().permissions.publish.subscribers);
     assert!(options("other:1").is_none());
+}
+
+/// The certificate and its key are looked at before anything is started.
+#[test]
+fn tls_by_rule() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let load = |cert_file: &str, key_file: &str| {
+        let text = format!("[http]\ntls_cert_file = '{cert_file}'\ntls_key_file = '{key_file}'");
+        let sources = Sources::new().file("t.toml", &text);
+        let loaded = sources.load(|path| match path.to_str() {
+            Some("cert.pem") => Ok(cert.clone()),
+            Some("key.pem") => Ok(key.clone()),
+            _ => read(path),
+        });
+        loaded.map(|settings| settings.tls.is_some()).map_err(|error| error.to_string())
+    };
+    assert_eq!(load("cert.pem", "key.pem"), Ok(true));
+    let refused = [
+        (
+            "nowhere",
+            "key.pem",
+            "t.toml:2:1: http.tls_cert_file: cannot read nowhere: entity not found",
+        ),
+        (
+            "cert.pem",
+            "nowhere",
+            "t.toml:3:1: http.tls_key_file: cannot read nowhere: entity not found",
+        ),
+        (
+            "cert.pem",
+            "private.pem",
+            "t.toml:2:1: http.tls_cert_file: keys may not be consistent: KeyMismatch",
+        ),
+        ("key.pem", "key.pem", "t.toml:2:1: http.tls_cert_file: "),
+        ("cert.pem", "cert.pem", "t.toml:2:1: http.tls_cert_file: private key: "),
+    ];
+    for (cert_file, key_file, expected) in refused {
+        let said = load(cert_file, key_file).unwrap_err();
+        assert!(said.starts_with(expected), "{cert_file} {key_file}: {said}");
+    }
+    assert!(Sources::new().load(read).unwrap().tls.is_none());
 }
 
 #[test]

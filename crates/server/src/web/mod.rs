@@ -36,7 +36,7 @@ use tracing::{debug, error, warn};
 pub(crate) use self::gate::Seat;
 use self::{answer::sentence, api::Api, body::Body};
 use crate::{
-    config::{self, Settings},
+    config::Settings,
     demo,
     door::{Door, Visitor},
     listen::Listeners,
@@ -73,7 +73,7 @@ impl Site {
     /// unless there are keys.
     ///
     /// # Errors
-    /// If the engine does not start, or a file of TLS cannot be used.
+    /// If the engine does not start.
     pub fn start(settings: &Settings, demo: bool) -> io::Result<Self> {
         let options = &settings.options;
         let seed = random_seed()?;
@@ -118,7 +118,7 @@ impl Site {
             node,
             door: Door::new(settings.door.clone(), thread_count, seed),
             server,
-            tls: tls(&options.http)?,
+            tls: settings.tls.clone().map(TlsAcceptor::from),
             frame_len_max,
             api,
             demo,
@@ -147,17 +147,6 @@ fn random_seed() -> io::Result<Seed> {
     getrandom::fill(&mut key).map_err(io::Error::other)?;
     let half = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     Ok(Seed::new([half(&key[..8]), half(&key[8..])]))
-}
-
-fn tls(http: &config::Http) -> io::Result<Option<TlsAcceptor>> {
-    match (&http.tls_cert_file, &http.tls_key_file) {
-        (Some(cert), Some(key)) => {
-            let config = tidewire::tls::server_config(cert, key)?;
-            Ok(Some(TlsAcceptor::from(Arc::new(config))))
-        }
-        // The configuration has been checked: there are both, or neither.
-        _ => Ok(None),
-    }
 }
 
 /// Everything that the connections share.
