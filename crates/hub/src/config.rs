@@ -79,6 +79,8 @@ pub struct HubLimits {
     pub history_count_max: u32,
     /// Publications that a client may have missed and still recover.
     pub recovery_count_max: u32,
+    /// Bytes of payload in what one subscription recovers; beyond that it is not recovered.
+    pub recovery_len_max: usize,
     /// Publications kept for one channel while its history is read.
     pub merge_count_max: usize,
     /// Commands of one session that wait for an answer.
@@ -112,6 +114,7 @@ impl Default for HubLimits {
             publication_len_max: 64 << 10,
             history_count_max: 1000,
             recovery_count_max: 300,
+            recovery_len_max: 8 << 20,
             merge_count_max: 1024,
             pending_command_count_max: 128,
             backlog_len_max: 1 << 20,

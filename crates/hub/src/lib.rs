@@ -53,6 +53,7 @@ mod session;
 mod settling;
 mod shard;
 mod stats;
+mod stretch;
 mod subscribing;
 mod subscription;
 mod ticking;

@@ -16,6 +16,7 @@ use crate::{
     retrying::Due,
     settling::Waiter,
     shard::{Shard, Turn},
+    stretch::{Reach, Stretch},
 };
 
 /// A channel's history is being read.
@@ -29,68 +30,12 @@ pub(crate) struct Reading {
     seen: Option<Position>,
 }
 
-/// From where history is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    /// Everything after this offset.
-    Since(u64),
-    /// The newest, as far back as anybody may recover: history does not reach to where it was wanted from.
-    FromTheEnd,
-    /// Nothing but the position.
-    Top,
-}
-
-/// Publications without a gap: those after `base`.
-#[derive(Debug)]
-struct Stretch {
-    base: u64,
-    publications: Vec<Arc<Publication>>,
-}
-
 /// What becomes of a waiter when history has been read.
 enum Outcome {
     Recovered(Vec<Arc<Publication>>),
     NotRecovered,
     /// Not yet.
     Waits,
-}
-
-impl Stretch {
-    /// What was read, if it is what was asked for: brokers are believed, but not blindly.
-    fn new(reach: Reach, mut publications: Vec<Arc<Publication>>, top: &Position) -> Option<Self> {
-        let base = match reach {
-            Reach::Top => return Some(Self { base: top.offset, publications: Vec::new() }),
-            Reach::Since(offset) => offset,
-            Reach::FromTheEnd => {
-                publications.reverse();
-                publications.first().map_or(top.offset, |first| first.offset.saturating_sub(1))
-            }
-        };
-        let stretch = Self { base, publications };
-        let contiguous = (base + 1..).zip(&stretch.publications).all(|(at, one)| one.offset == at);
-        (contiguous && stretch.end() <= top.offset).then_some(stretch)
-    }
-
-    /// The last offset.
-    fn end(&self) -> u64 {
-        self.publications.last().map_or(self.base, |last| last.offset)
-    }
-
-    /// What comes after an offset, continued by what has gone out meanwhile, if that makes it whole up to
-    /// where receivers are.
-    fn whole(
-        &self,
-        since: u64,
-        passed: &[Arc<Publication>],
-        live: u64,
-    ) -> Option<Vec<Arc<Publication>>> {
-        let beyond = since.max(self.end());
-        let read = self.publications.iter().filter(|one| one.offset > since && one.offset <= live);
-        let later = passed.iter().filter(|one| one.offset > beyond && one.offset <= live);
-        let all: Vec<_> = read.chain(later).map(Arc::clone).collect();
-        let contiguous = (since + 1..).zip(&all).all(|(at, one)| one.offset == at);
-        (contiguous && all.len() as u64 == live.saturating_sub(since)).then_some(all)
-    }
 }
 
 impl Shard {
@@ -282,7 +227,9 @@ impl Shard {
             return if reach == Reach::FromTheEnd { Outcome::NotRecovered } else { Outcome::Waits };
         }
         if let Some(whole) = stretch.whole(since, passed, live.offset) {
-            return Outcome::Recovered(whole);
+            let len: usize = whole.iter().map(|publication| publication.data.len()).sum();
+            let fits = len <= limits.recovery_len_max;
+            return if fits { Outcome::Recovered(whole) } else { Outcome::NotRecovered };
         }
         waiter.attempt_count += 1;
         if waiter.attempt_count < limits.attempt_count_max {

@@ -224,3 +224,37 @@ fn draining_at_once() {
         assert_eq!(world.pushes(key), [Push::Disconnect(Disconnect::Shutdown)]);
     }
 }
+
+/// Nothing that was allowed outlives that it is allowed: whoever is taken out of a channel, or is ended, neither
+/// receives nor does anything there any more.
+#[test]
+fn s14_what_was_allowed_ends_when_it_is_taken_back() {
+    let options = {
+        let mut options = open_options();
+        options.permissions.publish = tidewire_hub::Who { subscribers: true, ..Default::default() };
+        options
+    };
+    let mut world = World::new(options);
+    let [ann, bob] = ["ann", "bob"].map(|user| world.connect(user));
+    for key in [ann, bob] {
+        world.subscribe(key, plain("room")).unwrap();
+    }
+    world.publish(ann, "room", "1").unwrap();
+    world.shard.unsubscribe(world.now, &user("ann"), &name("room"), &mut world.recorder);
+    assert_eq!(world.publish(ann, "room", "2"), Err(Error::PermissionDenied));
+    world.publish(bob, "room", "3").unwrap();
+    assert_eq!(world.received(ann), ["1"]);
+    // What is on its way when a session ends does not come back to it.
+    let late = world.command(bob, Command::Presence { channel: "room".into() });
+    world.shard.disconnect(
+        world.now,
+        &user("bob"),
+        Disconnect::ForceNoReconnect,
+        &mut world.recorder,
+    );
+    world.recorder.out.clear();
+    world.broker.publish("room", "4", &mut world.mail);
+    world.run();
+    assert_eq!(world.reply_to(late), None);
+    assert_eq!(world.recorder.out, []);
+}

@@ -49,7 +49,7 @@ fn asked_of(channel: &str) -> [Command; 5] {
 type Case<'a> = (&'a str, &'a str, &'a str, bool, [Option<Error>; 5]);
 
 #[test]
-fn one_permission_for_every_command() {
+fn s15_s18_one_permission_for_every_command() {
     let denied = Some(Error::PermissionDenied);
     let off = Some(Error::NotAvailable);
     let cases: &[Case<'_>] = &[

@@ -5,7 +5,7 @@ use tidewire_hub::{
     SubscriptionGrant, Timestamp,
 };
 
-use crate::world::{World, config_of, json, open_options, plain};
+use crate::world::{World, config_of, json, open_options, plain, recover};
 
 fn with(limit: impl FnOnce(&mut HubLimits)) -> World {
     let mut config: HubConfig = config_of(open_options());
@@ -150,7 +150,7 @@ fn commands_by_time() {
 }
 
 #[test]
-fn bytes_by_time() {
+fn s7_small_pieces_are_not_free() {
     // 32 for the command, 4 for the channel.
     for (len, why) in [(964, None), (965, Some(Disconnect::TooManyRequests))] {
         let mut world = with(|limits| limits.command_bytes = Some(Rate::per_second(1000, 1000)));
@@ -170,4 +170,18 @@ fn a_second_grant_for_the_same_channel_is_no_second_subscription() {
     let connected =
         world.connect_with(key, Connect { token: Some("ann".into()), ..Connect::default() });
     assert_eq!(connected.unwrap().subscriptions.len(), 1);
+}
+
+#[test]
+fn bytes_that_are_recovered() {
+    for (len_max, recovered) in [(30, true), (29, false)] {
+        let mut world = with(|limits| limits.recovery_len_max = len_max);
+        for _ in 0..3 {
+            world.broker.publish("room", "0123456789", &mut world.mail);
+        }
+        let ann = world.connect("ann");
+        let subscribed = world.subscribe(ann, recover("room", "first", 0)).unwrap();
+        assert_eq!(subscribed.recovered, recovered, "{len_max}");
+        assert_eq!(subscribed.publications.len(), if recovered { 3 } else { 0 });
+    }
 }
