@@ -53,6 +53,18 @@ impl MessageBuf {
         self.end = end;
     }
 
+    /// Appends a header of two bytes and its payload, where that fits into memory that has been used
+    /// before. `false`: nothing was done.
+    #[inline]
+    pub(crate) fn append_short(&mut self, header: [u8; 2], payload: &[u8]) -> bool {
+        let end = self.end + header.len() + payload.len();
+        let Some([a, b, room @ ..]) = self.memory.get_mut(self.end..end) else { return false };
+        [*a, *b] = header;
+        room.copy_from_slice(payload);
+        self.end = end;
+        true
+    }
+
     /// Room for `len` more bytes, initialised but without meaning, to be read into. What was
     /// written is kept by [`commit`](Self::commit).
     pub fn spare(&mut self, len: usize) -> &mut [u8] {

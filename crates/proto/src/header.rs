@@ -26,6 +26,9 @@ pub(crate) const RSV1: u8 = 0b100;
 /// The longest payload of a control frame (§5.5).
 pub(crate) const CONTROL_LEN_MAX: usize = 125;
 
+/// The longest payload whose length stands in seven bits (§5.2).
+pub(crate) const LEN7_MAX: usize = 125;
+
 impl FrameHeader {
     /// The longest header: 2 bytes, 8 of length, 4 of masking key.
     pub const LEN_MAX: usize = 14;
@@ -123,7 +126,7 @@ impl EncodedHeader {
     ///
     /// # Panics
     /// If `room` is shorter than the header.
-    pub(crate) fn write_to(&self, room: &mut [u8]) {
+    pub fn write_to(&self, room: &mut [u8]) {
         match room.first_chunk_mut() {
             Some(room) => *room = self.bytes,
             None => room[..self.len()].copy_from_slice(self),

@@ -8,14 +8,18 @@
 pub fn apply(key: [u8; 4], payload: &mut [u8]) -> [u8; 4] {
     let len = payload.len();
     let [a, b, c, d] = key;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    // Eight bytes a step; the compiler makes vectors of it, and it runs at memory speed.
-    let (words, rest) = payload.as_chunks_mut::<8>();
+    let wide = [a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d];
+    // Sixteen bytes a step are one vector on nearly every machine, and at memory speed. Of shorter
+    // steps the compiler makes vectors as well, but leaves so many over that for a hundred bytes
+    // they were most of the work.
+    let (words, rest) = payload.as_chunks_mut::<16>();
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+        for (byte, key) in word.iter_mut().zip(wide) {
+            *byte ^= key;
+        }
     }
-    let (half, tail) = rest.as_chunks_mut::<4>();
-    for word in half {
+    let (quarters, tail) = rest.as_chunks_mut::<4>();
+    for word in quarters {
         *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
     }
     for (byte, key) in tail.iter_mut().zip(key) {

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use crate::{
     buffer::{HEADROOM, MessageBuf},
     context::Context,
-    header::{CONTROL_LEN_MAX, EncodedHeader, FrameHeader, RSV1},
+    header::{CONTROL_LEN_MAX, EncodedHeader, FrameHeader, LEN7_MAX, RSV1},
     mask,
     message::Source,
     opcode::{OpCode, Role},
@@ -70,6 +70,11 @@ pub(crate) struct FrameHead {
 impl FrameHead {
     pub(crate) const fn whole(opcode: OpCode) -> Self {
         Self { fin: true, rsv: 0, opcode }
+    }
+
+    /// As it stands on the wire (§5.2).
+    const fn byte(self) -> u8 {
+        (self.fin as u8) << 7 | self.rsv << 4 | self.opcode as u8
     }
 
     /// The same with RSV1 (RFC 7692 §6).
@@ -275,6 +280,9 @@ impl Outbox {
         head: FrameHead,
         payload: Source<'_>,
     ) {
+        if role == Role::Server && self.push_short(head, &payload) {
+            return payload.recycle(cx);
+        }
         let header = header(cx, role, head, payload.len());
         let frame = header.encode();
         self.len += frame.len() + payload.len();
@@ -306,6 +314,25 @@ impl Outbox {
                 }
             }
         }
+    }
+
+    /// Nearly all frames of a server that answers many messages at once: a payload whose length
+    /// stands in seven bits (§5.2), behind other copied frames and in memory that is there.
+    #[inline]
+    fn push_short(&mut self, head: FrameHead, payload: &[u8]) -> bool {
+        let Some(queue) = &mut self.queue else { return false };
+        let Some(Piece { chunk: Chunk::Owned(buf), place: Place::Frames }) =
+            queue.pieces.back_mut()
+        else {
+            return false;
+        };
+        let len = payload.len();
+        #[expect(clippy::cast_possible_truncation, reason = "it is compared first")]
+        if len > LEN7_MAX || !buf.append_short([head.byte(), len as u8], payload) {
+            return false;
+        }
+        self.len += 2 + len;
+        true
     }
 
     /// Appends bytes that are whole frames already, and that others share.

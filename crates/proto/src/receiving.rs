@@ -10,7 +10,7 @@ use crate::{
     connection::Connection,
     context::Context,
     error::{LimitExceeded, ProtocolViolation},
-    header::{CONTROL_LEN_MAX, FrameHeader, RSV1},
+    header::{CONTROL_LEN_MAX, FrameHeader, LEN7_MAX, RSV1},
     limits::Limits,
     mask,
     message::{Payload, Text},
@@ -87,9 +87,6 @@ const PROGRESS_LEN_MIN: usize = 1 << 10;
 /// So much of a compressed message is inflated for one fragment: a thousand times as much comes
 /// out at most, and where fragments are delivered no `message_len_max` bounds it.
 const INFLATED_AT_ONCE_LEN_MAX: usize = 1 << 10;
-
-/// The longest payload whose length stands in seven bits (§5.2).
-const LEN7_MAX: usize = 125;
 
 /// With less than this to come, a read of its own for the message's buffer is not worth it.
 const READ_TARGET_LEN_MIN: u64 = 16 << 10;

@@ -53,17 +53,17 @@ impl Connection {
     ///
     /// As with [`share`](Self::share): with `Some` the message counts as sent, and what the socket
     /// does not take is to be [queued](Self::queue_encoded). `None`: [`send`](Self::send) it.
+    #[inline]
     pub fn share_header(&self, message: &Outgoing<'_>) -> Option<EncodedHeader> {
-        let one_frame = self.config.fragment_len_max.is_none_or(|max| message.len() <= max);
+        let len = message.len();
+        let one_frame = self.config.fragment_len_max.is_none_or(|max| len <= max);
         let as_it_is = !(message.compress && self.compression.is_on());
-        let header = FrameHeader {
-            fin: true,
-            rsv: 0,
-            opcode: message.kind.into(),
-            masking_key: None,
-            len: message.len() as u64,
-        };
-        (self.may_share() && one_frame && as_it_is).then(|| header.encode())
+        if !(self.may_share() && one_frame && as_it_is) {
+            return None;
+        }
+        let opcode = message.kind.into();
+        let header = FrameHeader { fin: true, rsv: 0, opcode, masking_key: None, len: len as u64 };
+        Some(header.encode())
     }
 
     fn may_share(&self) -> bool {

@@ -19,6 +19,8 @@ use std::{
 use atomic_waker::AtomicWaker;
 use tokio::runtime;
 
+use crate::turns;
+
 /// What the flusher can do with a connection.
 pub(crate) trait Flush: Send + Sync {
     /// Writes what waits, as far as the transport takes it.
@@ -92,11 +94,13 @@ impl Flusher {
         impl Drop for OnDrop {
             fn drop(&mut self) {
                 self.0.alive.store(false, Ordering::Release);
+                turns::forget();
                 let left = mem::take(&mut *self.0.lock());
                 drop(left);
             }
         }
         let flusher = OnDrop(self);
+        turns::follow(&runtime::Handle::current());
         let mut batch = Vec::new();
         std::future::poll_fn(|cx| -> Poll<()> {
             flusher.0.task.register(cx.waker());

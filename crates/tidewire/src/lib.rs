@@ -84,6 +84,7 @@ mod thread;
 mod timer;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod turns;
 mod unread;
 mod websocket;
 #[cfg(any(feature = "http2", feature = "hyper"))]

@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     flusher::{Flush, Flusher},
-    thread::with_context,
+    thread::{self, with_context},
     unread::{Event, Unread},
     websocket::QUEUED_LEN_MAX,
 };
@@ -52,6 +52,17 @@ pub(crate) struct Inner<S> {
     unflushed: bool,
     sending_ended: bool,
     write_error: Option<io::ErrorKind>,
+}
+
+/// What [`Inner::write_short`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Short {
+    /// Nothing: the message is to be queued.
+    Not,
+    /// It is sent, and something is left to be written or flushed, or an error to be told.
+    Begun,
+    /// The transport has all of it.
+    Done,
 }
 
 /// Messages up to this length are framed where they are written, if nothing waits before them.
@@ -160,21 +171,34 @@ impl<S: Stream> Inner<S> {
 
     /// Frames a short message here and writes it at once, where nothing waits to be written: the
     /// outbox, its pools and its watch over the peer are for what the transport leaves, which
-    /// [`poll_flush`](Self::poll_flush) goes on with. `false`: it was not sent.
-    pub(crate) fn write_short(&mut self, message: &Outgoing<'_>) -> bool {
+    /// [`poll_flush`](Self::poll_flush) goes on with.
+    pub(crate) fn write_short(&mut self, message: &Outgoing<'_>) -> Short {
+        // To clear the room for the longer ones costs as much as a copy of the shorter ones.
+        const ROOM: usize = FrameHeader::LEN_MAX + 128;
+        const ROOM_MAX: usize = FrameHeader::LEN_MAX + SHORT_LEN_MAX;
         let payload = message.as_bytes();
-        let (true, Some(io)) = (payload.len() <= SHORT_LEN_MAX, &mut self.io) else { return false };
-        let Some(header) = self.conn.share_header(message) else { return false };
-        let mut frame = [0; FrameHeader::LEN_MAX + SHORT_LEN_MAX];
+        match payload.len() {
+            0..=128 => self.write_framed::<ROOM>(message, payload),
+            129..=SHORT_LEN_MAX => self.write_framed::<ROOM_MAX>(message, payload),
+            _ => Short::Not,
+        }
+    }
+
+    /// [`write_short`](Self::write_short) by way of `ROOM` bytes.
+    #[inline]
+    fn write_framed<const ROOM: usize>(&mut self, message: &Outgoing<'_>, payload: &[u8]) -> Short {
+        let Some(io) = &mut self.io else { return Short::Not };
+        let Some(header) = self.conn.share_header(message) else { return Short::Not };
+        let mut frame = [0; ROOM];
         let len = header.len() + payload.len();
-        frame[..header.len()].copy_from_slice(&header);
+        header.write_to(&mut frame);
         frame[header.len()..len].copy_from_slice(payload);
         let task = &mut task::Context::from_waker(Waker::noop());
-        let written = match Pin::new(io).poll_write(task, &frame[..len]) {
+        let written = match Pin::new(&mut *io).poll_write(task, &frame[..len]) {
             Poll::Ready(Ok(written)) => written,
             Poll::Ready(Err(error)) => {
                 self.write_error = Some(error.kind());
-                return true;
+                return Short::Begun;
             }
             Poll::Pending => 0,
         };
@@ -182,8 +206,17 @@ impl<S: Stream> Inner<S> {
         if written < len {
             let rest = Bytes::copy_from_slice(&frame[written..len]);
             with_context(|cx| self.conn.queue_encoded(cx, &rest));
+            return Short::Begun;
         }
-        true
+        match Pin::new(io).poll_flush(task) {
+            Poll::Ready(Ok(())) => {
+                self.unflushed = false;
+                return Short::Done;
+            }
+            Poll::Ready(Err(error)) => self.write_error = Some(error.kind()),
+            Poll::Pending => {}
+        }
+        Short::Begun
     }
 
     /// Writes the outbox, and ends the sending half where the protocol says so.
@@ -267,16 +300,9 @@ impl<S: Stream> Inner<S> {
         unread: &mut Unread,
     ) -> Poll<io::Result<Option<Event>>> {
         if self.conn.has_read_target()
-            && let Some(target) = with_context(|cx| self.conn.read_target(cx))
+            && let Some(read) = self.poll_read_target(task)
         {
-            let mut buf = ReadBuf::new(target);
-            ready!(connected(&mut self.io)?.poll_read(task, &mut buf))?;
-            let len = buf.filled().len();
-            crate::thread::update_time();
-            return Poll::Ready(Ok(match len {
-                0 => self.eof(),
-                _ => with_context(|cx| self.conn.handle_read(cx, len).map(Event::from)),
-            }));
+            return read;
         }
         let io = connected(&mut self.io)?;
         let (len, result) = unread.fill(|room| {
@@ -285,8 +311,39 @@ impl<S: Stream> Inner<S> {
             (buf.filled().len(), poll)
         });
         ready!(result)?;
-        crate::thread::update_time();
+        thread::update_time_of_turn();
         Poll::Ready(Ok(if len == 0 { self.eof() } else { None }))
+    }
+
+    /// Reads into the message under way; `None` where it has no room to offer.
+    #[inline(never)]
+    fn poll_read_target(
+        &mut self,
+        task: &mut task::Context<'_>,
+    ) -> Option<Poll<io::Result<Option<Event>>>> {
+        let target = with_context(|cx| self.conn.read_target(cx))?;
+        let mut buf = ReadBuf::new(target);
+        let read = connected(&mut self.io).map(|io| io.poll_read(task, &mut buf));
+        let len = buf.filled().len();
+        Some(match read {
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(error) | Ok(Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
+            Ok(Poll::Ready(Ok(()))) => {
+                thread::update_time_of_turn();
+                Poll::Ready(Ok(match len {
+                    0 => self.eof(),
+                    _ => with_context(|cx| self.conn.handle_read(cx, len).map(Event::from)),
+                }))
+            }
+        })
+    }
+
+    /// Does what is due, where a deadline has passed.
+    pub(crate) fn meet_deadline(&mut self) -> Option<Event> {
+        with_context(|cx| match self.conn.poll_timeout() {
+            Some(deadline) if deadline <= cx.now => self.conn.handle_timeout(cx).map(Event::from),
+            _ => None,
+        })
     }
 
     /// The transport has ended or broken.

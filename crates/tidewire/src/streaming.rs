@@ -13,7 +13,11 @@ use tidewire_proto::{CloseCode, Kind};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
-    error::Error, link::Stream, thread::with_context, unread::Event, websocket::WebSocket,
+    error::Error,
+    link::Stream,
+    thread::with_context,
+    unread::{Event, Fragment},
+    websocket::WebSocket,
 };
 
 /// One message, read while it arrives. Fragments are hidden, and text is validated on the way.
@@ -40,7 +44,8 @@ impl<'a, S: Stream> MessageReader<'a, S> {
                 None => return Ok(None),
                 // It was read ahead, whole.
                 Some(Event::Message(message)) => (message.kind(), message.into_bytes(), true),
-                Some(Event::Fragment { kind, payload, first, last }) => {
+                Some(Event::Fragment(fragment)) => {
+                    let Fragment { kind, payload, first, last } = *fragment;
                     if !first {
                         ws.skipped(last);
                         continue;
@@ -75,9 +80,9 @@ impl<'a, S: Stream> MessageReader<'a, S> {
     fn poll_chunk(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
         while self.chunk.is_empty() && !self.last {
             match ready!(self.ws.poll_event(task))? {
-                Some(Event::Fragment { payload, last, .. }) => {
-                    self.chunk = payload;
-                    self.last = last;
+                Some(Event::Fragment(fragment)) => {
+                    self.chunk = fragment.payload;
+                    self.last = fragment.last;
                 }
                 Some(_) => {}
                 None => {

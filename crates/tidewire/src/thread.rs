@@ -11,6 +11,8 @@ use std::{
 
 use tidewire_proto::{Context, MaskSource, Timestamp};
 
+use crate::turns;
+
 /// One read takes at most this much.
 pub(crate) const READ_LEN: usize = 64 << 10;
 
@@ -49,6 +51,14 @@ pub(crate) fn with_context<T>(f: impl FnOnce(&mut Context) -> T) -> T {
     THREAD.with_borrow_mut(|thread| f(&mut thread.cx))
 }
 
+/// Moves the thread's time on, once for all that is read in a turn of its runtime.
+#[inline]
+pub(crate) fn update_time_of_turn() {
+    if turns::is_new() {
+        update_time();
+    }
+}
+
 /// Moves the thread's time on to now.
 pub(crate) fn update_time() {
     let now = timestamp(tokio::time::Instant::now());
@@ -69,9 +79,15 @@ pub(crate) fn instant(at: Timestamp) -> tokio::time::Instant {
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A buffer for one read.
+#[inline]
 pub(crate) fn take_read_buffer() -> Box<[u8]> {
-    LAST.take()
-        .or_else(|| THREAD.with_borrow_mut(|thread| thread.large.pop()))
+    LAST.take().unwrap_or_else(take_another_read_buffer)
+}
+
+#[cold]
+fn take_another_read_buffer() -> Box<[u8]> {
+    THREAD
+        .with_borrow_mut(|thread| thread.large.pop())
         .unwrap_or_else(|| vec![0; READ_LEN].into_boxed_slice())
 }
 

@@ -35,13 +35,16 @@ impl Timer {
         self.wakes = 0;
     }
 
-    /// To tell the timer again whom to wake costs as much as a small message's copy, and mostly
-    /// it is the same task.
+    /// Whether it will wake `task` at or before `deadline`. To tell it again costs as much as a
+    /// small message's copy, and mostly it is the same task.
+    #[inline]
+    fn waits(&self, deadline: Timestamp, task: &task::Context<'_>) -> bool {
+        let waker = task.waker().data().addr();
+        self.at <= deadline && self.wakes == waker && waker != 0 && !self.sleep.is_elapsed()
+    }
+
     fn poll(&mut self, task: &mut task::Context<'_>) -> Poll<()> {
         let waker = task.waker().data().addr();
-        if self.wakes == waker && waker != 0 && !self.sleep.is_elapsed() {
-            return Poll::Pending;
-        }
         // Out of budget, tokio's timers want to be asked again and note nobody.
         self.wakes = if tokio::task::coop::has_budget_remaining() { waker } else { 0 };
         self.sleep.as_mut().poll(task)
@@ -49,14 +52,25 @@ impl Timer {
 }
 
 /// Waits for the connection's next deadline. `Ready(None)`: time was kept, look again.
+#[inline]
 pub(crate) fn poll_timer<S: Stream>(
     timer: &mut Option<Timer>,
     inner: &mut Inner<S>,
     task: &mut task::Context<'_>,
 ) -> Poll<Option<Event>> {
-    let Some(deadline) = inner.conn.poll_timeout() else {
-        return Poll::Pending;
-    };
+    match (inner.conn.poll_timeout(), &timer) {
+        (None, _) => Poll::Pending,
+        (Some(deadline), Some(timer)) if timer.waits(deadline, task) => Poll::Pending,
+        (Some(deadline), _) => poll_deadline(deadline, timer, inner, task),
+    }
+}
+
+fn poll_deadline<S: Stream>(
+    deadline: Timestamp,
+    timer: &mut Option<Timer>,
+    inner: &mut Inner<S>,
+    task: &mut task::Context<'_>,
+) -> Poll<Option<Event>> {
     let timer = timer.get_or_insert_with(|| Timer::new(deadline));
     // A deadline that moved on is only noticed when the timer fires: messages do not touch it.
     if deadline < timer.at {

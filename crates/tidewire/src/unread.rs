@@ -12,12 +12,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Event {
     Message(Message),
-    Fragment {
-        kind: Kind,
-        payload: Bytes,
-        first: bool,
-        last: bool,
-    },
+    /// Boxed for the sake of messages: with bytes of its own beside the tag, an event is moved at
+    /// odd offsets, which the processor cannot forward from what was just written.
+    Fragment(Box<Fragment>),
     /// A control frame; it has been dealt with.
     Control,
     /// We failed the connection; `Closed` will follow.
@@ -25,12 +22,25 @@ pub(crate) enum Event {
     Closed(Box<Outcome>),
 }
 
+/// A piece of a message.
+#[derive(Debug)]
+pub(crate) struct Fragment {
+    pub(crate) kind: Kind,
+    pub(crate) payload: Bytes,
+    pub(crate) first: bool,
+    pub(crate) last: bool,
+}
+
+// Events are handed through several layers for each message: one without a tag of its own, which
+// stands in the message's.
+const _: () = assert!(size_of::<Event>() == size_of::<Message>());
+
 impl Event {
     /// Bytes of memory that it takes to keep it.
     pub(crate) fn cost(&self) -> usize {
         let payload = match self {
             Self::Message(message) => message.len(),
-            Self::Fragment { payload, .. } => payload.len(),
+            Self::Fragment(fragment) => fragment.payload.len() + size_of::<Fragment>(),
             Self::Control | Self::Failed | Self::Closed(_) => 0,
         };
         payload + size_of::<Self>()
@@ -38,16 +48,17 @@ impl Event {
 }
 
 impl From<proto::Event<'_>> for Event {
+    #[inline]
     fn from(event: proto::Event<'_>) -> Self {
         match event {
             proto::Event::Text(text) => Self::Message(text.into()),
             proto::Event::Binary(payload) => Self::Message(payload.into()),
-            proto::Event::Fragment(fragment) => Self::Fragment {
+            proto::Event::Fragment(fragment) => Self::Fragment(Box::new(Fragment {
                 kind: fragment.kind,
                 payload: fragment.payload.into(),
                 first: fragment.first,
                 last: fragment.last,
-            },
+            })),
             proto::Event::Failed(_) => Self::Failed,
             proto::Event::Closed(outcome) => Self::Closed(outcome),
             _ => Self::Control,
@@ -111,15 +122,7 @@ impl Unread {
         let left = input.len();
         self.start = self.end - left;
         if event.is_none() {
-            self.cut[..left].copy_from_slice(input);
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "receive() leaves at most 13 bytes"
-            )]
-            {
-                self.cut_len = left as u8;
-            }
-            self.start = self.end;
+            self.keep_cut();
         }
         if self.start == self.end
             && let Some(buffer) = self.buffer.take()
@@ -127,6 +130,19 @@ impl Unread {
             give_read_buffer(buffer);
         }
         event
+    }
+
+    /// No whole frame is left: what is there goes inline.
+    #[inline(never)]
+    fn keep_cut(&mut self) {
+        let Some(buffer) = &self.buffer else { return };
+        let cut = &buffer[self.start..self.end];
+        self.cut[..cut.len()].copy_from_slice(cut);
+        #[expect(clippy::cast_possible_truncation, reason = "receive() leaves at most 13 bytes")]
+        {
+            self.cut_len = cut.len() as u8;
+        }
+        self.start = self.end;
     }
 
     /// Moves what is left to a small buffer where it fits: it may stay a while.

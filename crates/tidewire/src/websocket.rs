@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     fmt,
     future::{Future, poll_fn},
-    io, mem,
+    io,
     pin::pin,
     sync::Arc,
     task::{self, Poll, ready},
@@ -21,7 +21,7 @@ use crate::{
     access::Access,
     agreed::{Agreed, Terms},
     error::Error,
-    link::{Inner, Link, Stream},
+    link::{Inner, Link, Short, Stream},
     message::Message,
     net_stream::NetStream,
     streaming::{MessageReader, MessageWriter},
@@ -67,8 +67,8 @@ pub struct WebSocket<S: Stream = NetStream> {
     told: Option<oneshot::Sender<Option<Outcome>>>,
     /// Events since this task last yielded.
     turn: u16,
-    /// Something was read since the deadlines were looked at.
-    time_moved: bool,
+    /// Reads since the deadlines were looked at; two stand for more.
+    reads: u8,
 }
 
 /// Whether messages are asked for in pieces.
@@ -151,7 +151,7 @@ impl<S: Stream> WebSocket<S> {
             fragments: Fragments::Off,
             end: End::NotYet,
             told: None,
-            time_moved: false,
+            reads: 0,
             turn: 0,
         }
     }
@@ -197,7 +197,7 @@ impl<S: Stream> WebSocket<S> {
         loop {
             match ready!(self.poll_event(task))? {
                 Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
-                Some(Event::Fragment { last, .. }) => self.skipped(last),
+                Some(Event::Fragment(fragment)) => self.skipped(fragment.last),
                 Some(_) => {}
                 None => return Poll::Ready(Ok(None)),
             }
@@ -281,16 +281,30 @@ impl<S: Stream> WebSocket<S> {
         message: &mut Option<Outgoing<'_>>,
     ) -> Poll<Result<(), Error>> {
         let mut access = Access::new(&mut self.link);
-        if !access.has_room()? || access.is_ending() {
+        let mut inner = &mut *access;
+        if !inner.has_room()? || inner.is_ending() {
             drop(access);
             ready!(self.poll_ready(task))?;
             access = Access::new(&mut self.link);
+            inner = &mut *access;
         }
-        let inner = &mut *access;
-        if let Some(message) = message.take()
-            && !(self.unread.is_empty() && inner.write_short(&message))
-        {
-            with_context(|cx| inner.conn.send(cx, message))?;
+        // A short one is not moved out: to load in one piece what was stored in several makes the
+        // processor wait.
+        let short = match message {
+            Some(message) if self.unread.is_empty() => inner.write_short(message),
+            _ => Short::Not,
+        };
+        match short {
+            Short::Done => {
+                *message = None;
+                return Poll::Ready(Ok(()));
+            }
+            Short::Begun => *message = None,
+            Short::Not => {
+                if let Some(message) = message.take() {
+                    with_context(|cx| inner.conn.send(cx, message))?;
+                }
+            }
         }
         let flushed = flush_or_cork(inner, &self.unread);
         drop(access);
@@ -481,7 +495,7 @@ impl<S: Stream> WebSocket<S> {
         }
         let event = ready!(self.poll_transport(task))?;
         match &event {
-            Event::Message(_) | Event::Fragment { .. } => {}
+            Event::Message(_) | Event::Fragment(_) => {}
             Event::Closed(_) => return Poll::Ready(self.ended(event)),
             Event::Control | Event::Failed => return Poll::Ready(Ok(())),
         }
@@ -559,16 +573,15 @@ impl<S: Stream> WebSocket<S> {
     /// Reads, writes and keeps time until something happens.
     fn poll_transport(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<Event>> {
         let mut access = Access::new(&mut self.link);
-        if access.conn.is_reading_paused() {
-            with_context(|cx| access.conn.resume_reading(cx.now));
+        let inner = &mut *access;
+        if inner.conn.is_reading_paused() {
+            with_context(|cx| inner.conn.resume_reading(cx.now));
         }
         loop {
             let inner = &mut *access;
             if self.turn == TURN_LEN_MAX {
                 self.turn = 0;
-                // Its first poll has the task woken once others have run and the sockets have been
-                // looked at; merely to wake it would leave the latter out.
-                let _ = pin!(tokio::task::yield_now()).poll(task);
+                yield_now(task);
                 return Poll::Pending;
             }
             if let Some(event) = self.unread.next(&mut inner.conn) {
@@ -586,21 +599,21 @@ impl<S: Stream> WebSocket<S> {
             }
             let inner = &mut *access;
             // A peer that never falls silent must not keep the deadlines from being looked at; where
-            // it does, the timer looks. Not before what was read has been: it may meet them.
-            if mem::take(&mut self.time_moved)
-                && let Some(event) = with_context(|cx| match inner.conn.poll_timeout() {
-                    Some(deadline) if deadline <= cx.now => inner.conn.handle_timeout(cx),
-                    _ => None,
-                })
-            {
-                return Poll::Ready(Ok(event.into()));
+            // it does, the timer looks, so not after the first read: mostly it is the only one.
+            // Not before what was read has been either: it may meet them.
+            if self.reads > 1 {
+                self.reads = 0;
+                if let Some(event) = inner.meet_deadline() {
+                    return Poll::Ready(Ok(event));
+                }
             }
             match inner.poll_read(task, &mut self.unread) {
                 Poll::Ready(Ok(Some(event))) => return Poll::Ready(Ok(event)),
-                Poll::Ready(Ok(None)) => self.time_moved = true,
+                Poll::Ready(Ok(None)) => self.reads += 1,
                 Poll::Ready(Err(error)) => return Poll::Ready(broken(inner, error)),
                 Poll::Pending => {
                     self.turn = 0;
+                    self.reads = 0;
                     if let Some(event) = ready!(poll_timer(&mut self.timer, inner, task)) {
                         return Poll::Ready(Ok(event));
                     }
@@ -608,6 +621,14 @@ impl<S: Stream> WebSocket<S> {
             }
         }
     }
+}
+
+/// Has the task polled again once others have run.
+#[cold]
+fn yield_now(task: &mut task::Context<'_>) {
+    // Its first poll has the task woken once the sockets have been looked at as well; merely to wake
+    // it would leave those out.
+    let _ = pin!(tokio::task::yield_now()).poll(task);
 }
 
 /// Writes what the transport takes; `None` where it is corked, for more messages are unread.

@@ -171,6 +171,24 @@ mod tests {
         }
     }
 
+    /// In memory that is new and in memory that was used before, up to and beyond what stands in
+    /// seven bits.
+    #[test]
+    fn short_frames_stand_behind_each_other() {
+        let (mut cx, mut conn) = server();
+        for _ in 0..3 {
+            let mut expected = Vec::new();
+            for len in [1, 0, 125, 126, 7, 124, 125, 127] {
+                let payload = vec![len; usize::from(len)];
+                conn.send(&mut cx, &payload[..]).unwrap();
+                let len7: &[u8] = if len > 125 { &[126, 0, len] } else { &[len] };
+                expected.extend_from_slice(&[&[0x82], len7, &payload].concat());
+            }
+            assert_eq!(conn.outbox().len(), expected.len());
+            assert_eq!(drain(&mut cx, &mut conn, usize::MAX), expected);
+        }
+    }
+
     #[test]
     fn what_is_taken_counts_and_is_offered_once() {
         let (mut cx, mut conn) = server();
