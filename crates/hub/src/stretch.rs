@@ -66,7 +66,8 @@ impl Stretch {
         let later = passed.iter().filter(|one| one.offset > beyond && one.offset <= live);
         let all: Vec<_> = read.chain(later).map(Arc::clone).collect();
         let contiguous = (since + 1..).zip(&all).all(|(at, one)| one.offset == at);
-        (contiguous && all.len() as u64 == live.saturating_sub(since)).then_some(all)
+        // Nothing is whole for one who is ahead: it would get what it has already, once receivers do.
+        (contiguous && live.checked_sub(since) == Some(all.len() as u64)).then_some(all)
     }
 }
 

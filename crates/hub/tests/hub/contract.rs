@@ -108,6 +108,31 @@ fn a_channel_without_history_has_no_position() {
     assert_eq!(world.received(ann), ["1", "2"]);
 }
 
+/// A client may have seen more than this shard has: it came from another one. While it is only asked where the
+/// stream is, that is not yet an answer to what comes after the client's position.
+#[test]
+fn who_is_ahead_waits_until_the_channel_is_there() {
+    let mut world = published(5, 0);
+    let ann = world.connect("ann");
+    world.subscribe(ann, recoverable(CHANNEL)).unwrap();
+    for offset in 6..=9 {
+        world.broker.publish(CHANNEL, &offset.to_string(), &mut world.mail);
+    }
+    let late = std::mem::take(&mut world.mail);
+    let bob = world.connect("bob");
+    let top = Event::Top { channel: name(CHANNEL), position: position("first", 3) };
+    world.shard.event(world.now, top, &mut world.recorder);
+    let id = world.command(bob, Command::Subscribe(recover(CHANNEL, "first", 9)));
+    world.run();
+    let subscribed = world.subscribed(id).unwrap();
+    assert!(subscribed.recovered && subscribed.publications.is_empty());
+    assert_eq!(subscribed.position, Some(position("first", 9)));
+    assert_eq!(world.received(ann), ["6", "7", "8", "9"]);
+    world.mail = late;
+    world.run();
+    assert!(world.received(ann).is_empty() && world.received(bob).is_empty());
+}
+
 /// What is published while somebody is being subscribed is in its reply or comes after it, whatever
 /// overtakes what.
 #[test]
