@@ -211,9 +211,10 @@ impl Model {
     ) -> Result<Answer, Failure> {
         self.expire();
         let told = match seen {
-            // Under a key that was taken before, it may be of a stream that is over.
+            // It may be of a stream that is over.
+            _ if self.is_taken(name, ask) => None,
             Ok(
-                Answer::Published { position: Some(top), suppressed: false }
+                Answer::Published { position: Some(top), .. }
                 | Answer::History { top, .. }
                 | Answer::Subscribed { top },
             )
@@ -230,6 +231,13 @@ impl Model {
         self.channels.insert(name.clone(), known);
         self.expire();
         answer
+    }
+
+    /// Whether something was published under the same key.
+    fn is_taken(&self, name: &ChannelName, ask: &Ask) -> bool {
+        let Ask::Publish(draft) = ask else { return false };
+        let Some(key) = &draft.idempotency_key else { return false };
+        self.keys.iter().any(|(_, of, taken, _)| of == name && taken == &**key)
     }
 
     fn carry_out(
