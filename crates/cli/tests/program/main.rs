@@ -5,6 +5,7 @@ mod chat;
 mod command_line;
 mod configuring;
 mod connect;
+mod door;
 mod process;
 mod realtime;
 mod serve;

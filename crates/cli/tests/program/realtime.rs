@@ -16,7 +16,8 @@ struct Stream {
 impl Stream {
     async fn open(address: &str, request: &str) -> Self {
         let mut io = TcpStream::connect(address).await.unwrap();
-        io.write_all(request.as_bytes()).await.unwrap();
+        // Who asks too much is answered before all of it has been read.
+        let _ = io.write_all(request.as_bytes()).await;
         Self { io, heard: String::new() }
     }
 
@@ -212,7 +213,7 @@ async fn what_the_api_does_not_do_it_says() {
     assert_eq!(answer(&address, &post("/api/publish", "no JSON")).await.0, "400");
     let get = post("/api/info", "").replacen("POST", "GET", 1);
     assert_eq!(answer(&address, &get).await.0, "405");
-    let long = format!(r#"{{"channel":"x","data":"{}"}}"#, "x".repeat(4 << 20));
+    let long = format!(r#"{{"channel":"x","data":"{}"}}"#, "x".repeat(1 << 20));
     assert_eq!(answer(&address, &post("/api/publish", &long)).await.0, "413");
 }
 

@@ -1,0 +1,291 @@
+//! Who comes in, and as whom: tokens, tickets, origins and TLS, through the built program.
+
+use std::{fs, path::PathBuf};
+
+use rustix::process::Signal;
+use tidewire::{Client, Error, HandshakeError, Message, WebSocket};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::process::{Program, run, soon};
+
+const CONFIG: &str = r#"
+[http]
+listen = ["127.0.0.1:0"]
+
+[operator]
+listen = []
+
+[client]
+allowed_origins = ["https://app.example"]
+token_cookie = "auth"
+
+[client.token]
+hmac_secret_key = "a secret of more than thirty-two bytes"
+
+[[channel.namespaces]]
+name = "news"
+history_size = 10
+history_ttl = "1m"
+force_recovery = true
+allow_subscribe_for_client = true
+
+[[channel.namespaces]]
+name = "vip"
+"#;
+
+/// A configuration in a folder of its own, which goes with it.
+struct Site {
+    folder: PathBuf,
+}
+
+impl Site {
+    fn new(name: &str, more: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("tidewire-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("tidewire.toml"), format!("{CONFIG}{more}")).unwrap();
+        Self { folder }
+    }
+
+    fn file(&self) -> String {
+        self.folder.join("tidewire.toml").to_str().unwrap().to_owned()
+    }
+
+    /// A server, with its address.
+    async fn serve(&self) -> (Program, String) {
+        let mut server = Program::start(&["serve", "--config", &self.file()]);
+        let url = server.line().await;
+        let (_, address) = url.split_once("://").unwrap();
+        (server, address.trim_end_matches('/').to_owned())
+    }
+
+    async fn token(&self, arguments: &[&str]) -> String {
+        let file = self.file();
+        let made = run(&[&["token", "make", "--config", &file], arguments].concat(), "").await;
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        made.stdout[0].clone()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        // It lies among the temporary ones.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn url(address: &str) -> String {
+    format!("ws://{address}/connection/websocket")
+}
+
+async fn text(ws: &mut WebSocket) -> String {
+    match soon(ws.next()).await.unwrap() {
+        Some(Message::Text(text)) => text.to_string(),
+        other => panic!("{other:?} {:?}", ws.close_info()),
+    }
+}
+
+async fn ask(ws: &mut WebSocket, command: &str) -> String {
+    ws.send(command).await.unwrap();
+    text(ws).await
+}
+
+/// The code with which a session ends.
+async fn ended(ws: &mut WebSocket) -> u16 {
+    while soon(ws.next()).await.unwrap().is_some() {}
+    ws.close_info().unwrap().code().get()
+}
+
+/// One request, and all that is answered.
+async fn request(address: &str, head: &str) -> String {
+    let mut io = TcpStream::connect(address).await.unwrap();
+    let request = format!("{head}\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    io.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon(io.read_to_string(&mut answer)).await.unwrap();
+    answer
+}
+
+fn status(error: &Error) -> Option<u16> {
+    match error {
+        Error::Handshake(error) => match &**error {
+            HandshakeError::Refused(response) => Some(response.status()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// S9: wherever a token stands, it says the same; and it is never said again.
+#[tokio::test]
+async fn a_token_says_who_it_is_wherever_it_stands() {
+    let site = Site::new("places", "");
+    let (server, address) = site.serve().await;
+    let ann = site.token(&["--user", "ann"]).await;
+    let origin = ("Origin", "https://app.example".to_owned());
+    let places: &[(&str, Client)] = &[
+        ("Sec-WebSocket-Protocol", Client::new().subprotocols(["Bearer", &ann])),
+        ("Authorization", Client::new().header("Authorization", format!("Bearer {ann}")).unwrap()),
+        (
+            "a cookie",
+            Client::new()
+                .header("Cookie", format!("auth={ann}"))
+                .and_then(|client| client.header(origin.0, &origin.1))
+                .unwrap(),
+        ),
+        ("the connect command", Client::new()),
+    ];
+    for (place, client) in places {
+        let mut ws = client.connect(&url(&address)).await.unwrap();
+        let offered = *place == "Sec-WebSocket-Protocol";
+        assert_eq!(ws.subprotocol(), offered.then_some("Bearer"), "{place}");
+        let by_command = *place == "the connect command";
+        let token = if by_command { format!(r#""token":"{ann}""#) } else { String::new() };
+        let connected = ask(&mut ws, &format!(r#"{{"id":1,"connect":{{{token}}}}}"#)).await;
+        assert!(connected.contains(r#""client":""#), "{place}: {connected}");
+        assert!(connected.contains(r#""expires":true,"ttl":3"#), "{place}: {connected}");
+        let subscribed = ask(&mut ws, r#"{"id":2,"subscribe":{"channel":"news:1"}}"#).await;
+        assert!(subscribed.contains(r#""recoverable":true"#), "{place}: {subscribed}");
+    }
+    server.signal(Signal::TERM);
+    let log = server.ended().await.stderr;
+    assert!(!log.contains(&ann[..20]), "a token is in the log: {log}");
+}
+
+#[tokio::test]
+async fn who_has_no_good_token_does_not_come_in() {
+    let site = Site::new("wrong", "");
+    let (_server, address) = site.serve().await;
+    let ann = site.token(&["--user", "ann"]).await;
+    let (head, signature) = ann.rsplit_once('.').unwrap();
+    let forged = format!("{head}.{}", signature.chars().rev().collect::<String>());
+    for token in [&*forged, "x", "a.b.c"] {
+        let client = Client::new().header("Authorization", format!("Bearer {token}")).unwrap();
+        let error = client.connect(&url(&address)).await.unwrap_err();
+        assert_eq!(status(&error), Some(401), "{error}");
+        let mut ws = tidewire::connect(&url(&address)).await.unwrap();
+        ws.send(format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#)).await.unwrap();
+        assert_eq!(ended(&mut ws).await, 3500, "invalid token");
+    }
+    let mut ws = tidewire::connect(&url(&address)).await.unwrap();
+    let nobody = ask(&mut ws, r#"{"id":1,"connect":{}}"#).await;
+    assert!(nobody.contains(r#""error":{"code":101,"#), "{nobody}");
+}
+
+#[tokio::test]
+async fn a_ticket_is_good_once() {
+    let site = Site::new("ticket", "");
+    let (_server, address) = site.serve().await;
+    let ann = site.token(&["--user", "ann"]).await;
+    let post = "POST /connection/ticket HTTP/1.1\r\nContent-Length: 0";
+    assert!(request(&address, post).await.starts_with("HTTP/1.1 401 "), "for a token alone");
+    let answer = request(&address, &format!("{post}\r\nAuthorization: Bearer {ann}")).await;
+    let (_, ticket) = answer.split_once(r#"{"ticket":""#).unwrap_or_else(|| panic!("{answer}"));
+    let ticket = ticket.trim_end_matches("\"}");
+    assert!(answer.contains("cache-control: no-store"), "{answer}");
+    let with_ticket = format!("{}?ticket={ticket}", url(&address));
+    let mut ws = tidewire::connect(&with_ticket).await.unwrap();
+    let connected = ask(&mut ws, r#"{"id":1,"connect":{}}"#).await;
+    assert!(connected.contains(r#""client":""#), "{connected}");
+    let error = tidewire::connect(&with_ticket).await.unwrap_err();
+    assert_eq!(status(&error), Some(401), "{error}");
+    let in_query = format!("{}?token={ann}", url(&address));
+    let error = tidewire::connect(&in_query).await.unwrap_err();
+    assert_eq!(status(&error), Some(400), "tokens are not taken from the query: {error}");
+}
+
+/// S10: the same for every transport, whatever else the request shows.
+#[tokio::test]
+async fn s10_strange_pages_stay_outside_on_every_transport() {
+    let site = Site::new("origins", "");
+    let (_server, address) = site.serve().await;
+    let ann = site.token(&["--user", "ann"]).await;
+    let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    let requests = [
+        format!("GET /connection/websocket HTTP/1.1\r\n{upgrade}"),
+        "GET /connection/sse?cf_connect={} HTTP/1.1".to_owned(),
+        "POST /connection/http_stream HTTP/1.1\r\nContent-Length: 0".to_owned(),
+        "POST /connection/ticket HTTP/1.1\r\nContent-Length: 0".to_owned(),
+        "POST /emulation HTTP/1.1\r\nContent-Length: 0".to_owned(),
+        "OPTIONS /emulation HTTP/1.1".to_owned(),
+    ];
+    for head in &requests {
+        for origin in ["https://elsewhere.example", "null", "https://app.example.evil.example"] {
+            let head = format!("{head}\r\nOrigin: {origin}\r\nCookie: auth={ann}");
+            let answer = request(&address, &head).await;
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{head}: {answer}");
+            assert!(!answer.contains("access-control-allow-origin"), "{head}: {answer}");
+        }
+        if !head.contains("Upgrade") {
+            let answer = request(&address, &format!("{head}\r\nOrigin: https://app.example")).await;
+            assert!(!answer.starts_with("HTTP/1.1 403 "), "{head}: {answer}");
+            let allowed = "access-control-allow-origin: https://app.example\r\n";
+            assert!(answer.contains(allowed), "{head}: {answer}");
+        }
+    }
+}
+
+/// Forbidden channels look like unknown ones, and a token opens the one that it is for.
+#[tokio::test]
+async fn a_channel_is_opened_by_its_own_token() {
+    let site = Site::new("channels", "");
+    let (_server, address) = site.serve().await;
+    let ann = site.token(&["--user", "ann"]).await;
+    let mut ws = tidewire::connect(&url(&address)).await.unwrap();
+    ask(&mut ws, &format!(r#"{{"id":1,"connect":{{"token":"{ann}"}}}}"#)).await;
+    let denied = r#""error":{"code":103,"message":"permission denied"}}"#;
+    let vip = site.token(&["--user", "ann", "--subscribe", "vip:1"]).await;
+    let bobs = site.token(&["--user", "bob", "--subscribe", "vip:1"]).await;
+    let cases = [
+        ("vip:1", "", false),
+        ("no-such-namespace:1", "", false),
+        ("no-namespace", "", false),
+        ("vip:2", &*vip, false),
+        ("vip:1", &*bobs, false),
+        ("vip:1", &*ann, false),
+        ("vip:1", &*vip, true),
+    ];
+    for (channel, token, opens) in cases {
+        let command =
+            format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}","token":"{token}"}}}}"#);
+        let answer = ask(&mut ws, &command).await;
+        if opens {
+            assert!(answer.starts_with(r#"{"id":2,"subscribe":{"#), "{channel}: {answer}");
+        } else {
+            assert_eq!(answer, format!(r#"{{"id":2,{denied}"#), "{channel}");
+        }
+    }
+    let published = ask(&mut ws, r#"{"id":3,"publish":{"channel":"news:1","data":1}}"#).await;
+    assert!(published.contains(denied), "{published}");
+}
+
+#[tokio::test]
+async fn tls_ends_here_for_every_transport() {
+    let site = Site::new("tls", "");
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(site.folder.join("cert.pem"), certified.cert.pem()).unwrap();
+    fs::write(site.folder.join("key.pem"), certified.signing_key.serialize_pem()).unwrap();
+    let files = "[http]\nlisten = [\"127.0.0.1:0\"]\ntls_cert_file = \"cert.pem\"\ntls_key_file = \"key.pem\"";
+    let config = CONFIG.replace("[http]\nlisten = [\"127.0.0.1:0\"]", files);
+    fs::write(site.file(), config).unwrap();
+    let (_server, address) = site.serve().await;
+    let ann = site.token(&["--user", "ann"]).await;
+    let tls = tidewire::tls::unverified_client_config().unwrap();
+    let client = Client::new().tls(tls.into());
+    let mut ws = client.connect(&format!("wss://{address}/connection/websocket")).await.unwrap();
+    let connected = ask(&mut ws, &format!(r#"{{"id":1,"connect":{{"token":"{ann}"}}}}"#)).await;
+    assert!(connected.contains(r#""client":""#), "{connected}");
+    let subscribed = ask(&mut ws, r#"{"id":2,"subscribe":{"channel":"news:1"}}"#).await;
+    assert!(subscribed.contains(r#""recoverable":true"#), "{subscribed}");
+    // Who speaks no TLS gets no answer, and holds nobody up.
+    let mut plain = TcpStream::connect(&address).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = soon(plain.read_to_end(&mut answer)).await; // an alert, or a reset
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+    let unsubscribed = ask(&mut ws, r#"{"id":3,"unsubscribe":{"channel":"news:1"}}"#).await;
+    assert_eq!(unsubscribed, r#"{"id":3,"unsubscribe":{}}"#);
+}
