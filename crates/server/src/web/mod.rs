@@ -1,5 +1,5 @@
 //! HTTP: the control plane, on tokio and hyper. Whoever becomes a session is handed to the
-//! [`node`](crate::node).
+//! [`node`].
 
 #![expect(clippy::result_large_err, reason = "either is a response, and neither is the rare one")]
 
