@@ -9,3 +9,4 @@ mod door;
 mod process;
 mod realtime;
 mod serve;
+mod wounds;

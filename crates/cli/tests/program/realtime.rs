@@ -146,7 +146,7 @@ async fn what_is_no_session_is_told_so() {
 }
 
 #[tokio::test]
-async fn bodies_are_bounded() {
+async fn s8_bodies_are_bounded() {
     let (_server, address) = serve().await;
     let at = |len: usize| {
         let command = r#"{"id":1,"connect":{}}"#;
@@ -213,8 +213,14 @@ async fn what_the_api_does_not_do_it_says() {
     assert_eq!(answer(&address, &post("/api/publish", "no JSON")).await.0, "400");
     let get = post("/api/info", "").replacen("POST", "GET", 1);
     assert_eq!(answer(&address, &get).await.0, "405");
-    let long = format!(r#"{{"channel":"x","data":"{}"}}"#, "x".repeat(1 << 20));
-    assert_eq!(answer(&address, &post("/api/publish", &long)).await.0, "413");
+    // One byte too many, and no more: a server that answers before it has read the rest ends the connection,
+    // perhaps before we have written it.
+    let frame = r#"{"channel":"x","data":""}"#;
+    for (len, status) in [(1 << 20, "200"), ((1 << 20) + 1, "413")] {
+        let data = "x".repeat(len - frame.len());
+        let body = frame.replace("\"\"", &format!("\"{data}\""));
+        assert_eq!(answer(&address, &post("/api/publish", &body)).await.0, status, "{len}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,317 @@
+//! What has hurt realtime servers (docs/security-checklist.md), over every transport: by bytes, as anybody may
+//! send them.
+
+use std::{env, fmt::Write as _, fs, path::PathBuf, process};
+
+use rustix::process::Signal;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::process::{API_KEY, Program, run, soon};
+
+const SECRET: &str = "a secret of more than thirty-two bytes";
+
+/// The ways to a session.
+const TRANSPORTS: [&str; 3] = ["websocket", "sse", "http_stream"];
+
+/// A server that is not for trying things out, and its configuration.
+struct Server {
+    program: Program,
+    address: String,
+    config: PathBuf,
+}
+
+impl Server {
+    async fn start(name: &str) -> Self {
+        let config = env::temp_dir().join(format!("tidewire-{}-{name}.toml", process::id()));
+        let text = format!(
+            "drain_within = '0s'\noperator.listen = []\n\
+             [client]\ntoken_cookie = 'auth'\nexpired_close_delay = '100ms'\n\
+             token.hmac_secret_key = '{SECRET}'\n\
+             [channel.without_namespace]\nallow_subscribe_for_client = true\n\
+             [[channel.namespaces]]\nname = 'closed'\n"
+        );
+        fs::write(&config, text).unwrap();
+        let path = config.to_str().unwrap();
+        let arguments = ["serve", "--config", path, "--listen", "127.0.0.1:0", "--log", "debug"];
+        let mut program = Program::start(&arguments);
+        let url = program.line().await;
+        let address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        Self { program, address, config }
+    }
+
+    /// A token of this server's.
+    async fn token(&self, arguments: &[&str]) -> String {
+        let config = ["token", "make", "--config", self.config.to_str().unwrap()];
+        let made = run(&[&config[..], arguments].concat(), "").await;
+        made.stdout.into_iter().next().unwrap_or_else(|| panic!("no token: {}", made.stderr))
+    }
+
+    /// Knocks by this transport; `query` stands behind its path.
+    async fn knock(&self, transport: &str, query: &str, headers: &[(&str, &str)]) -> Answer {
+        let (method, query, rest) = match transport {
+            "websocket" => (
+                "GET",
+                query.to_owned(),
+                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+            ),
+            "sse" => {
+                let and = if query.is_empty() { "" } else { "&" };
+                let frame = "cf_connect=%7B%22id%22:1,%22connect%22:%7B%7D%7D";
+                ("GET", format!("{query}{and}{frame}"), "")
+            }
+            _ => ("POST", query.to_owned(), "Content-Length: 21\r\n"),
+        };
+        let mut request = format!(
+            "{method} /connection/{transport}?{query} HTTP/1.1\r\nHost: chat.example.com\r\n{rest}"
+        );
+        for (name, value) in headers {
+            write!(request, "{name}: {value}\r\n").unwrap();
+        }
+        request.push_str("\r\n");
+        if method == "POST" {
+            request.push_str(r#"{"id":1,"connect":{}}"#);
+        }
+        Answer::to(&self.address, &request).await
+    }
+
+    async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = format!("POST {path} HTTP/1.1\r\nHost: chat.example.com\r\n");
+        for (name, value) in headers {
+            write!(request, "{name}: {value}\r\n").unwrap();
+        }
+        write!(request, "Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        Answer::to(&self.address, &request).await
+    }
+
+    /// Ends it, and gives all that it has logged.
+    async fn log(self) -> String {
+        self.program.signal(Signal::TERM);
+        self.program.signal(Signal::TERM); // nobody waits for the clients here
+        let _ = fs::remove_file(&self.config);
+        self.program.ended().await.stderr
+    }
+}
+
+/// The head of a response, and whatever comes behind it.
+struct Answer {
+    io: TcpStream,
+    head: String,
+    heard: String,
+}
+
+impl Answer {
+    async fn to(address: &str, request: &str) -> Self {
+        let mut io = TcpStream::connect(address).await.unwrap();
+        io.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Self { io, head: String::new(), heard: String::new() };
+        answer.head = answer.until("\r\n\r\n").await.to_ascii_lowercase();
+        answer
+    }
+
+    fn status(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap()
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.status(), "101" | "200")
+    }
+
+    /// Reads until there is this, and gives what stands before it.
+    async fn until(&mut self, part: &str) -> String {
+        loop {
+            if let Some((before, after)) = self.heard.split_once(part) {
+                let before = before.to_owned();
+                self.heard = after.to_owned();
+                return before;
+            }
+            let mut bytes = [0; 4096];
+            let len = soon(self.io.read(&mut bytes)).await.unwrap();
+            assert_ne!(len, 0, "it ended without {part:?}: {}", self.heard);
+            self.heard.push_str(&String::from_utf8_lossy(&bytes[..len]));
+        }
+    }
+}
+
+/// The rule, the query, the headers, and the status of who is refused.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
+/// S10, S11, S15: one door for all transports; and nothing of what was shown there is in the log (S12).
+#[tokio::test]
+async fn s10_s15_the_door_is_the_same_for_every_transport() {
+    let server = Server::start("door").await;
+    let token = server.token(&["--user", "ann"]).await;
+    let late = format!("{token}x");
+    let (bearer, wrong, cookie) =
+        (format!("Bearer {token}"), format!("Bearer {late}"), format!("auth={token}"));
+    let (bearer, wrong) = (("Authorization", &*bearer), ("Authorization", &*wrong));
+    let cookie = ("Cookie", &*cookie);
+    let ours = ("Origin", "http://chat.example.com");
+    let theirs = ("Origin", "http://evil.example.com");
+    let query = format!("token={token}");
+    let cases: &[Case<'_>] = &[
+        ("a token", "", &[bearer], ""),
+        ("a token, by our page", "", &[ours, bearer], ""),
+        ("a token that is none", "", &[wrong], "401"),
+        ("S10 a token, by a stranger's page", "", &[theirs, bearer], "403"),
+        ("S10 a cookie, by our page", "", &[ours, cookie], ""),
+        ("S10 a cookie, by a stranger's page", "", &[theirs, cookie], "403"),
+        ("S10 a cookie, by nobody's page", "", &[("Origin", "null"), cookie], "403"),
+        (
+            "S10 a cookie, by a stranger's image",
+            "",
+            &[("Sec-Fetch-Site", "cross-site"), cookie],
+            "403",
+        ),
+        ("two tokens", "", &[bearer, ("Sec-WebSocket-Protocol", "Bearer, x")], "400"),
+        ("S11 a token in the query", &query, &[], "400"),
+        ("S11 a ticket that is none", "ticket=AAAAAAAAAAAAAAAAAAAAAA", &[], "401"),
+    ];
+    for transport in TRANSPORTS {
+        for (rule, query, headers, refused) in cases {
+            let answer = server.knock(transport, query, headers).await;
+            let status = answer.status();
+            assert_eq!(answer.is_open(), refused.is_empty(), "S15 {transport}, {rule}: {status}");
+            assert!(refused.is_empty() || status == *refused, "S15 {transport}, {rule}: {status}");
+            // Whoever may not come in may not read why, either.
+            let told = answer.head.contains("access-control-allow-origin");
+            assert_eq!(told, headers.contains(&ours), "S15 {transport}, {rule}: {}", answer.head);
+        }
+    }
+    let log = server.log().await;
+    assert!(log.contains("refused: the token is not taken: its signature is wrong"), "{log}");
+    for part in token.split('.') {
+        assert!(!log.contains(part), "S12 {part} in: {log}");
+    }
+}
+
+/// A browser's WebSocket can set no header but this one.
+#[tokio::test]
+async fn a_token_as_a_subprotocol() {
+    let server = Server::start("subprotocol").await;
+    let token = server.token(&["--user", "ann"]).await;
+    let cases = [
+        ("two offers", format!("Bearer, {token}"), "bearer"),
+        ("one with a space", format!("Bearer {token}"), "bearer"),
+        (
+            "with another that is spoken",
+            format!("Bearer, {token}, centrifuge-json"),
+            "centrifuge-json",
+        ),
+        ("with one that is not", format!("mqtt, Bearer, {token}"), "bearer"),
+    ];
+    for (rule, offers, chosen) in &cases {
+        let answer = server.knock("websocket", "", &[("Sec-WebSocket-Protocol", offers)]).await;
+        assert_eq!(answer.status(), "101", "{rule}: {}", answer.head);
+        let line = format!("sec-websocket-protocol: {chosen}");
+        assert!(answer.head.lines().any(|its| its == line), "{rule}: {}", answer.head);
+    }
+    assert!(!server.log().await.contains(&token));
+}
+
+#[tokio::test]
+async fn s11_a_ticket_is_exchanged_once() {
+    let server = Server::start("ticket").await;
+    let token = server.token(&["--user", "ann"]).await;
+    let bearer = format!("Bearer {token}");
+    for transport in TRANSPORTS {
+        let mut given = server.post("/connection/ticket", &[("Authorization", &*bearer)], "").await;
+        assert_eq!(given.status(), "200");
+        assert!(given.head.contains("cache-control: no-store"), "{}", given.head);
+        given.until("{\"ticket\":\"").await;
+        let query = format!("ticket={}", given.until("\"").await);
+        assert!(server.knock(transport, &query, &[]).await.is_open(), "{transport}");
+        assert_eq!(server.knock(transport, &query, &[]).await.status(), "401", "{transport}");
+    }
+    assert_eq!(server.post("/connection/ticket", &[], "").await.status(), "401");
+    server.log().await;
+}
+
+/// S18: a client cannot find out which namespaces there are, or which channels.
+#[tokio::test]
+async fn s18_unknown_and_forbidden_look_the_same() {
+    let server = Server::start("enumeration").await;
+    let bearer = format!("Bearer {}", server.token(&["--user", "ann"]).await);
+    let commands = "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"nosuch:1\"}}\n\
+                    {\"id\":3,\"subscribe\":{\"channel\":\"closed:1\"}}\n\
+                    {\"id\":4,\"history\":{\"channel\":\"nosuch:1\"}}\n\
+                    {\"id\":5,\"history\":{\"channel\":\"closed:1\"}}";
+    let headers = [("Authorization", &*bearer)];
+    let mut answer = server.post("/connection/http_stream", &headers, commands).await;
+    for id in 2..=5 {
+        answer.until(&format!("{{\"id\":{id},\"error\":")).await;
+        let error = answer.until("}").await;
+        assert_eq!(error, r#"{"code":103,"message":"permission denied""#, "{id}");
+    }
+    server.log().await;
+}
+
+/// S16: what others see of a session is its name, and that opens nothing.
+#[tokio::test]
+async fn s16_a_session_is_not_reached_by_its_name() {
+    let server = Server::start("names").await;
+    let bearer = format!("Bearer {}", server.token(&["--user", "ann"]).await);
+    let headers = [("Authorization", &*bearer)];
+    let connect = r#"{"id":1,"connect":{}}"#;
+    let mut answer = server.post("/connection/http_stream", &headers, connect).await;
+    answer.until("\"client\":\"").await;
+    let client = answer.until("\"").await;
+    answer.until("\"session\":\"").await;
+    let session = answer.until("\"").await;
+    assert!(!session.contains(&client), "{session}");
+    let frame = r#"{\"id\":2,\"rpc\":{\"method\":\"x\"}}"#;
+    for (name, status) in [(&client, "404"), (&format!("0.{client}"), "404"), (&session, "204")] {
+        let body = format!(r#"{{"session":"{name}","node":"","data":"{frame}"}}"#);
+        assert_eq!(server.post("/emulation", &[], &body).await.status(), status, "{name}");
+    }
+    // A page of a stranger's may not even try.
+    let body = format!(r#"{{"session":"{session}","node":"","data":"{frame}"}}"#);
+    let theirs = [("Origin", "http://evil.example.com")];
+    assert_eq!(server.post("/emulation", &theirs, &body).await.status(), "403");
+    server.log().await;
+}
+
+/// S14: what was allowed ends when its time does, or when the application says so.
+#[tokio::test]
+async fn s14_what_was_allowed_is_taken_back() {
+    let server = Server::start("revoked").await;
+    let brief = format!("Bearer {}", server.token(&["--user", "bob", "--ttl", "1s"]).await);
+    let connect = r#"{"id":1,"connect":{}}"#;
+    let mut expiring =
+        server.post("/connection/http_stream", &[("Authorization", &*brief)], connect).await;
+    let bearer = format!("Bearer {}", server.token(&["--user", "ann"]).await);
+    let commands = format!("{connect}\n{{\"id\":2,\"subscribe\":{{\"channel\":\"news\"}}}}");
+    let mut answer =
+        server.post("/connection/http_stream", &[("Authorization", &*bearer)], &commands).await;
+    answer.until("{\"id\":2,\"subscribe\":{").await;
+    let key = [("X-API-Key", API_KEY)];
+    let taken = server.post("/api/unsubscribe", &key, r#"{"user":"ann","channel":"news"}"#).await;
+    assert_eq!(taken.status(), "200");
+    answer.until(r#"{"push":{"channel":"news","unsubscribe":{"code":2000,"#).await;
+    let gone = server.post("/api/disconnect", &key, r#"{"user":"ann"}"#).await;
+    assert_eq!(gone.status(), "200");
+    answer.until(r#"{"push":{"disconnect":{"code":3503,"#).await;
+    expiring.until(r#"{"push":{"disconnect":{"code":3005,"#).await;
+    server.log().await;
+}
+
+/// S7: commands in a frame are counted, not only their bytes.
+#[tokio::test]
+async fn s7_commands_of_a_frame_at_and_beyond() {
+    let server = Server::start("commands").await;
+    let bearer = format!("Bearer {}", server.token(&["--user", "ann"]).await);
+    for (count, refused) in [(256, false), (257, true)] {
+        let mut frame = r#"{"id":1,"connect":{}}"#.to_owned();
+        for id in 2..=count {
+            write!(frame, "\n{{\"id\":{id},\"rpc\":{{\"method\":\"x\"}}}}").unwrap();
+        }
+        let headers = [("Authorization", &*bearer)];
+        let mut answer = server.post("/connection/http_stream", &headers, &frame).await;
+        let last = format!("{{\"id\":{count},\"error\":{{\"code\":104,");
+        answer.until(if refused { r#"{"push":{"disconnect":{"code":3501,"# } else { &last }).await;
+    }
+    server.log().await;
+}
