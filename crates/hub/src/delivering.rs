@@ -6,7 +6,7 @@ use crate::{
     backlog::Held,
     error::Disconnect,
     names::ChannelName,
-    publication::{Epoch, Member, Publication},
+    publication::{Epoch, Member, Position, Publication},
     shard::{After, Shard, Turn},
 };
 
@@ -23,7 +23,11 @@ impl Shard {
             return self.tell_stray(name, turn);
         };
         let Some(channel) = self.channels.get_mut(index) else { return };
-        let Some(epoch) = epoch.filter(|_| channel.has_stream() && publication.offset != 0) else {
+        if channel.has_stream() && epoch.is_some() != (publication.offset != 0) {
+            // Neither in the stream nor beside it: an offset without an epoch would be taken for a position.
+            return;
+        }
+        let Some(epoch) = epoch.filter(|_| channel.has_stream()) else {
             // It has no place in a stream: it is for whoever is here now.
             return self.pass(index, publication, turn);
         };
@@ -90,10 +94,19 @@ impl Shard {
         };
         unsettled.seen.take_if(|seen| seen.epoch == live.epoch && seen.offset <= live.offset);
         // Of other epochs than ours only what may yet turn out to be the right one is of use.
-        let other = unsettled.seen.as_ref().map(|seen| &seen.epoch);
+        let other = unsettled.seen.as_ref().map(|seen| seen.epoch.clone());
         unsettled.kept.retain(|(epoch, one)| {
-            if *epoch == live.epoch { one.offset > live.offset } else { Some(epoch) == other }
+            if *epoch == live.epoch {
+                one.offset > live.offset
+            } else {
+                Some(epoch) == other.as_ref()
+            }
         });
+        // What is left of ours waits for what is missing before it, whatever else has been seen since.
+        let ours = unsettled.kept.iter().filter(|(epoch, _)| *epoch == live.epoch);
+        if let Some(offset) = ours.map(|(_, one)| one.offset).max() {
+            unsettled.see(Position { epoch: live.epoch.clone(), offset });
+        }
     }
 
     /// Hands a publication over: to those whose transports keep up at once, to the others' backlogs.

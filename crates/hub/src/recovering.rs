@@ -257,5 +257,8 @@ impl Shard {
             self.start_over(key.index, &seen, turn);
         }
         self.refuse_all(key.index, Error::Internal, turn);
+        if self.channels.current(key).is_some() {
+            self.settle(key.index, turn);
+        }
     }
 }

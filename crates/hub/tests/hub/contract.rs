@@ -1,13 +1,16 @@
 //! The stream contract, rule by rule.
 
+use std::sync::Arc;
+
 use tidewire_hub::{
-    Command, Disconnect, Epoch, Position, Push, Reply, Subscribed, SubscriptionGrant, Unsubscribe,
+    Command, Disconnect, Epoch, Position, Publication, Push, Reply, Subscribed, SubscriptionGrant,
+    Unsubscribe,
     broker::{Ask, Event, Failure, Response},
 };
 
 use crate::{
     broker::Mail,
-    world::{World, config_of, name, open_options, plain, recover, recoverable, text},
+    world::{World, config_of, json, name, open_options, plain, recover, recoverable, text},
 };
 
 const CHANNEL: &str = "room";
@@ -364,6 +367,29 @@ fn history_with_a_hole_in_it_recovers_nobody() {
     world.wait(5_000);
     assert_eq!(world.reply_to(id), Some(Err(tidewire_hub::Error::Internal)));
     assert_eq!(world.shard.stats().channel_count, 0);
+}
+
+/// A publication has both an epoch and an offset, or neither.
+#[test]
+fn half_a_position_is_none() {
+    let mut world = World::new(open_options());
+    let ann = world.connect("ann");
+    world.subscribe(ann, recoverable(CHANNEL)).unwrap();
+    for (epoch, offset, reaches) in [(None, 0, true), (None, 6, false), (Some("first"), 0, false)] {
+        let publication = Publication {
+            offset,
+            data: json("1"),
+            publisher: None,
+            tags: Box::default(),
+            key: None,
+            time: 0,
+        };
+        let (channel, publication) = (name(CHANNEL), Arc::new(publication));
+        let epoch = epoch.map(Epoch::new);
+        world.mail.push(Mail::Event(Event::Published { channel, epoch, publication }));
+        world.run();
+        assert_eq!(world.received(ann).len(), usize::from(reaches), "{offset}");
+    }
 }
 
 #[test]

@@ -357,8 +357,14 @@ impl Client {
     }
 }
 
+/// Enough for each run; more by the variable that proptest has for it.
+fn case_count() -> u32 {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    asked.and_then(|count| count.parse().ok()).unwrap_or(96)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: case_count(), max_shrink_iters: 4_000, ..ProptestConfig::default() })]
 
     #[test]
     fn a_subscriber_sees_all_from_where_it_began(
