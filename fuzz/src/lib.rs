@@ -2,7 +2,8 @@
 //! to a panic. `fuzz_targets/` hands libFuzzer's bytes in; `tests/` replays the seeds on any compiler.
 //!
 //! The oracles share no code with what they judge: a frame decoder over a whole byte string, a head
-//! parser that splits lines, a reader of JSON by its grammar, another implementation of DEFLATE, the standard library's UTF-8.
+//! parser that splits lines, a reader of JSON by its grammar, a listener that knows what a session may be told, another
+//! implementation of DEFLATE, the standard library's UTF-8.
 #![forbid(unsafe_code)]
 
 pub mod centrifuge_json;
@@ -20,13 +21,14 @@ pub mod negotiation;
 pub mod operations;
 pub mod pair;
 pub mod settings;
+pub mod shard;
 pub mod wire;
 
 /// A target by its name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, as `fuzz_targets/` and `seeds/` name them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("centrifuge_json", centrifuge_json::run),
     ("connection", connection::run),
     ("frames", frames::run),
@@ -37,6 +39,7 @@ pub const TARGETS: [Target; 10] = [
     ("negotiation", negotiation::run),
     ("operations", operations::run),
     ("pair", pair::run),
+    ("shard", shard::run),
 ];
 
 /// The entry point of a fuzz target; without libFuzzer, a program that replays the files it is given.
