@@ -27,7 +27,7 @@ pub(crate) async fn run(serve: Serve) -> Result<ExitCode, Failure> {
         .init();
     // Before anybody knows the address, so that no signal comes too early.
     let mut signals = Stop::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
-    let bound = Listeners::bind(&settings.options.http.listen.0).await;
+    let bound = Listeners::bind(&settings.options.http.listen.0);
     let listeners = bound.map_err(|error| format!("{error}; --listen ADDR chooses another"))?;
     let site =
         Site::start(&settings, serve.dev).map_err(|error| format!("cannot start: {error}"))?;

@@ -7,13 +7,17 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::mpsc,
 };
 
 /// TCP sockets that listen.
 #[derive(Debug)]
 pub struct Listeners(Vec<TcpListener>);
+
+/// Connections that the kernel keeps until they are accepted: as many as Linux allows by default. When all
+/// clients come back at once, whoever finds the queue full tries again only after a second.
+const BACKLOG: u32 = 4096;
 
 /// How long accepting rests when the process has no file descriptors left: others end meanwhile.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
@@ -24,10 +28,13 @@ impl Listeners {
     ///
     /// # Errors
     /// With the first address that cannot be listened on.
-    pub async fn bind(addresses: &[SocketAddr]) -> Result<Self, ListenError> {
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn bind(addresses: &[SocketAddr]) -> Result<Self, ListenError> {
         let mut listeners = Vec::new();
         for &address in addresses {
-            match listen(address).await {
+            match listen(address) {
                 Ok(listener) => listeners.push(listener),
                 Err(ListenError { address, source })
                     if address.ip() == Ipv6Addr::LOCALHOST
@@ -68,8 +75,16 @@ impl Listeners {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address).await.map_err(|source| ListenError { address, source })
+fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    bind(address).map_err(|source| ListenError { address, source })
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that is started again does not wait for what is left of the one before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The next connection. What goes wrong before it is over by itself: a connection that was gone
