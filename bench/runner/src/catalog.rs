@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use Program::{Bun, Node, Ours, Peer};
+use Program::{Bun, Node, Ours, Peer, Tidewire};
 
 use crate::{Result, load::traffic::Speaks, setup, task::Task};
 
@@ -31,6 +31,8 @@ pub(crate) enum Program {
     Peer(&'static str),
     /// A binary of `ours`.
     Ours(&'static str),
+    /// The program of this project, as it is shipped.
+    Tidewire,
     /// A script for node in `peers/node`.
     Node(&'static str),
     /// A script for Bun in `peers/node`.
@@ -62,18 +64,38 @@ const ONE_THREAD_OF_URING_TLS: Arguments =
 const CERTIFICATE: Arguments = &["tls", "{cert}", "{key}"];
 /// Those whose opening handshake is their own: for the others here, the load's word is believed.
 const ECHO_AND_HANDSHAKES: &[Task] = &[Task::Echo, Task::Handshakes];
+const RAW_ECHO: &[Task] = &[
+    Task::Echo,
+    Task::Handshakes,
+    Task::ServerPublish,
+    Task::ServerPublishSpread,
+    Task::ServerSessions,
+    Task::ServerStorm,
+    Task::ServerIdle,
+    Task::ServerIdleOwn,
+];
+const FANOUT_OF_ANY_KIND: &[Task] = &[Task::Fanout, Task::ServerFanout];
+const SESSIONS: &[Task] = &[
+    Task::ServerFanout,
+    Task::ServerPublish,
+    Task::ServerPublishSpread,
+    Task::ServerSessions,
+    Task::ServerStorm,
+    Task::ServerIdle,
+    Task::ServerIdleOwn,
+];
 
 /// In the order in which they appear in a report.
 const KNOWN: &[Row] = &[
-    ("raw-epoll", Peer("raw_epoll"), &[], ECHO_AND_HANDSHAKES),
-    ("raw-send-epoll", Peer("raw_send_epoll"), &[], FANOUT),
+    ("raw-epoll", Peer("raw_epoll"), &[], RAW_ECHO),
+    ("raw-send-epoll", Peer("raw_send_epoll"), &[], FANOUT_OF_ANY_KIND),
     ("raw-send-epoll-each", Peer("raw_send_epoll"), &["each"], FANOUT),
     ("raw-uring", Peer("raw_uring"), &[], ECHO_AND_HANDSHAKES),
     ("raw-send-uring", Peer("raw_uring"), &["broadcast"], FANOUT),
     ("raw-tokio", Peer("raw_tokio"), &[], ECHO_AND_HANDSHAKES),
     ("proto-epoll", Ours("proto_epoll"), &[], ECHO),
     ("engine-epoll", Ours("engine_echo"), ONE_THREAD_OF_EPOLL, ECHO_AND_HANDSHAKES),
-    ("engine-epoll", Ours("engine_broadcast"), ONE_THREAD_OF_EPOLL, FANOUT),
+    ("engine-epoll", Ours("engine_broadcast"), ONE_THREAD_OF_EPOLL, FANOUT_OF_ANY_KIND),
     ("engine-epoll", Ours("engine_echo"), ONE_THREAD_OF_EPOLL_TLS, TLS),
     ("engine-epoll", Ours("engine_echo"), ONE_THREAD_OF_EPOLL_DEFLATE, DEFLATE_EITHER_WAY),
     ("engine-uring", Ours("engine_echo"), ONE_THREAD_OF_URING, ECHO_AND_HANDSHAKES),
@@ -85,6 +107,8 @@ const KNOWN: &[Row] = &[
     ("tidewire", Ours("tidewire_echo"), CERTIFICATE, TLS),
     ("tidewire", Ours("tidewire_echo"), &["deflate"], DEFLATE),
     ("tidewire", Ours("tidewire_echo"), &["deflate-takeover"], DEFLATE_TAKEOVER),
+    ("tidewire-server", Tidewire, ONE_THREAD_OF_EPOLL, SESSIONS),
+    ("tidewire-server-uring", Tidewire, ONE_THREAD_OF_URING, SESSIONS),
     ("tokio-tungstenite", Peer("peer_tokio_tungstenite"), &[], ECHO_AND_HANDSHAKES),
     ("tokio-tungstenite", Peer("broadcast_tokio_tungstenite"), &[], FANOUT),
     ("tokio-tungstenite-tuned", Peer("peer_tokio_tungstenite"), &["tuned"], ECHO),
@@ -131,7 +155,7 @@ pub(crate) enum Family {
 pub(crate) fn family(name: &str) -> Family {
     match KNOWN.iter().find(|row| row.0 == name) {
         Some(_) if RAW.contains(&name) => Family::Raw,
-        Some((_, Ours(_), ..)) => Family::Ours,
+        Some((_, Ours(_) | Tidewire, ..)) => Family::Ours,
         _ => Family::Peer,
     }
 }
@@ -164,7 +188,11 @@ impl Candidate {
     }
 
     fn from_row(&(name, program, arguments, _): &Row) -> Self {
-        let speaks = if RAW.contains(&name) { Speaks::Raw } else { Speaks::WebSocket };
+        let speaks = match program {
+            _ if RAW.contains(&name) => Speaks::Raw,
+            Tidewire => Speaks::Centrifuge,
+            _ => Speaks::WebSocket,
+        };
         Self { name: name.to_owned(), speaks, start: Start::Known { program, arguments } }
     }
 
@@ -176,6 +204,12 @@ impl Candidate {
                 let mut words = match program {
                     Peer(binary) | Ours(binary) => {
                         vec![text(std::env::current_exe()?.with_file_name(binary))]
+                    }
+                    Tidewire => {
+                        let mut words = vec![text(setup::program_of_the_project()?)];
+                        words.extend(["serve", "--log", "error", "--config"].map(str::to_owned));
+                        words.extend([text(setup::server_config()), "--listen".to_owned()]);
+                        words
                     }
                     Node(script) => vec!["node".to_owned(), text(setup::node().join(script))],
                     Bun(script) => vec![text(setup::bun()), text(setup::node().join(script))],

@@ -16,13 +16,16 @@ pub(crate) const HELP: &str = "\
 Measures WebSocket servers: CPU time per message echoed or delivered, memory per idle connection.
 
     tidewire-bench echo|fanout|handshakes|tls|deflate|deflate-takeover|idle|tls-idle [OPTIONS]
+    tidewire-bench server-fanout|server-publish|server-publish-spread|server-sessions|server-storm|
+                   server-idle|server-idle-own [OPTIONS]     realtime servers
     tidewire-bench all [OPTIONS]
     tidewire-bench report [--write [FILE]]     only make report and picture anew
 
     --servers A,B,C         only these of the known servers (default: all)
     --server NAME=COMMAND   also this one: a server started by COMMAND, in which {addr} or {port}
                             stands for where it must listen, and with tls {cert} and {key} for
-                            the files of its certificate; with `all` it must do everything
+                            the files of its certificate; with `all` it must do everything.
+                            In server-… it must speak the centrifuge protocol, in JSON
     --reference NAME        what ratios are to (default: raw-epoll and, for echoes
                             above 128 KiB, tokio-websockets; in a fan-out raw-send-epoll; with TLS bun;
                             with deflate yawc)
@@ -164,7 +167,12 @@ impl Options {
                 names.contains(&server.name) || references.contains(&server.name.as_str())
             });
         }
-        servers.extend(self.commands.iter().cloned());
+        servers.extend(self.commands.iter().cloned().map(|mut command| {
+            if task.is_of_sessions() {
+                command.speaks = Speaks::Centrifuge;
+            }
+            command
+        }));
         let reference = self.reference.clone();
         Ok(Section { task, servers, absent: Vec::new(), scenarios, is_whole, reference })
     }
@@ -181,12 +189,16 @@ fn number(flag: &str, value: &str) -> Result<usize> {
     }
 }
 
-/// `worker ADDR ws|raw TASK SCENARIO`, as this program starts itself.
+/// `worker ADDR ws|raw|centrifuge TASK SCENARIO`, as this program starts itself.
 fn worker(mut arguments: impl Iterator<Item = String>) -> Result<Job> {
-    let mut next = || arguments.next().ok_or("worker ADDR ws|raw TASK SCENARIO");
+    let mut next = || arguments.next().ok_or("worker ADDR ws|raw|centrifuge TASK SCENARIO");
     Ok(Job {
         addr: next()?.parse()?,
-        speaks: if next()? == "raw" { Speaks::Raw } else { Speaks::WebSocket },
+        speaks: match next()?.as_str() {
+            "raw" => Speaks::Raw,
+            "centrifuge" => Speaks::Centrifuge,
+            _ => Speaks::WebSocket,
+        },
         task: Task::named(&next()?).ok_or("no such task")?,
         scenario: next()?.parse()?,
     })

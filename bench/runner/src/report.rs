@@ -121,10 +121,16 @@ fn cells(row: &Row, figures: &Figures) -> String {
 }
 
 fn idle_tables(out: &mut String, blocks: &[&Block]) {
+    let is_of_sessions = blocks.iter().any(|block| block.task.is_of_sessions());
+    let after = if is_of_sessions {
+        "a command (how many are there) was answered"
+    } else {
+        "one of 125 bytes was echoed"
+    };
     let _ = writeln!(
         out,
-        "over so many open connections, divided by their number: before any message, and after one of\n\
-         125 bytes was echoed on each. The kernel's socket memory is not part of it."
+        "over so many open connections, divided by their number: before any message, and after\n\
+         {after} on each. The kernel's socket memory is not part of it."
     );
     for block in blocks {
         let _ = write!(

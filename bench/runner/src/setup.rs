@@ -48,7 +48,14 @@ fn target_dir() -> Result<PathBuf> {
 
 /// Builds those of `candidates` that belong to this workspace, beside this very binary.
 fn build<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Result<()> {
+    let candidates: Vec<&Candidate> = candidates.collect();
+    let is_ours =
+        |one: &&Candidate| matches!(one.start, Start::Known { program: Program::Tidewire, .. });
+    if candidates.iter().any(is_ours) {
+        build_the_project()?;
+    }
     let mut wanted: Vec<(&str, &str)> = candidates
+        .into_iter()
         .filter_map(|candidate| match candidate.start {
             Start::Known { program: Program::Peer(binary), .. } => Some((PEERS, binary)),
             Start::Known { program: Program::Ours(binary), .. } => Some((OURS, binary)),
@@ -72,6 +79,29 @@ fn build<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Builds what users run: in the project's own workspace, with its own profile. Its programs go to a
+/// directory of their own, for ours have the same names.
+fn build_the_project() -> Result<()> {
+    let mut command = Command::new("cargo");
+    command.args(["build", "--release", "--package", "tidewire-cli", "--manifest-path"]);
+    command.arg(bench().join("../Cargo.toml")).arg("--target-dir").arg(project_target_dir()?);
+    if command.status()?.success() { Ok(()) } else { Err("cargo could not build tidewire".into()) }
+}
+
+fn project_target_dir() -> Result<PathBuf> {
+    Ok(target_dir()?.join("project"))
+}
+
+/// The program `tidewire`.
+pub(crate) fn program_of_the_project() -> Result<PathBuf> {
+    Ok(project_target_dir()?.join("release/tidewire"))
+}
+
+/// What the realtime server is configured to.
+pub(crate) fn server_config() -> PathBuf {
+    bench().join("ours/tidewire.toml")
 }
 
 const PEERS: &str = "tidewire-bench-peers";

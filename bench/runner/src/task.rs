@@ -20,6 +20,20 @@ pub(crate) enum Task {
     Idle,
     /// The same over TLS.
     TlsIdle,
+    /// What one session publishes to a recoverable channel comes to all who are subscribed.
+    ServerFanout,
+    /// Publications to one channel in which nobody is.
+    ServerPublish,
+    /// Publications to ten thousand channels in which nobody is, in turn.
+    ServerPublishSpread,
+    /// Connect, a session, a subscription, close.
+    ServerSessions,
+    /// All sessions come back at once, and each has missed something.
+    ServerStorm,
+    /// Sessions that say nothing, in a channel that all have in common.
+    ServerIdle,
+    /// The same, each in a channel of its own.
+    ServerIdleOwn,
 }
 
 impl Task {
@@ -33,6 +47,13 @@ impl Task {
         Self::DeflateTakeover,
         Self::Idle,
         Self::TlsIdle,
+        Self::ServerFanout,
+        Self::ServerPublish,
+        Self::ServerPublishSpread,
+        Self::ServerSessions,
+        Self::ServerStorm,
+        Self::ServerIdle,
+        Self::ServerIdleOwn,
     ];
 
     /// The task's name on the command line, and of its section in a report.
@@ -46,6 +67,13 @@ impl Task {
             Self::DeflateTakeover => "deflate-takeover",
             Self::Idle => "idle",
             Self::TlsIdle => "tls-idle",
+            Self::ServerFanout => "server-fanout",
+            Self::ServerPublish => "server-publish",
+            Self::ServerPublishSpread => "server-publish-spread",
+            Self::ServerSessions => "server-sessions",
+            Self::ServerStorm => "server-storm",
+            Self::ServerIdle => "server-idle",
+            Self::ServerIdleOwn => "server-idle-own",
         }
     }
 
@@ -64,7 +92,21 @@ impl Task {
 
     /// Whether it is memory that is measured.
     pub(crate) const fn is_idle(self) -> bool {
-        matches!(self, Self::Idle | Self::TlsIdle)
+        matches!(self, Self::Idle | Self::TlsIdle | Self::ServerIdle | Self::ServerIdleOwn)
+    }
+
+    /// Whether it is for servers that know sessions and channels.
+    pub(crate) const fn is_of_sessions(self) -> bool {
+        matches!(
+            self,
+            Self::ServerFanout
+                | Self::ServerPublish
+                | Self::ServerPublishSpread
+                | Self::ServerSessions
+                | Self::ServerStorm
+                | Self::ServerIdle
+                | Self::ServerIdleOwn
+        )
     }
 
     pub(crate) const fn is_deflate(self) -> bool {
@@ -99,10 +141,14 @@ impl Task {
                 "125x1000x16",
                 "125x10000x16",
             ],
-            Self::Handshakes => &["0x100x1"],
+            Self::Handshakes | Self::ServerSessions => &["0x100x1"],
             Self::Tls => &["125x100x1", "16KiBx100x1", "125x100x16"],
             Self::Deflate | Self::DeflateTakeover => &["text:1KiBx100x1"],
-            Self::Idle | Self::TlsIdle => &["125x10000x1"],
+            Self::Idle | Self::TlsIdle | Self::ServerIdle | Self::ServerIdleOwn => &["125x10000x1"],
+            Self::ServerFanout => &["125x1000x1", "125x10000x1", "125x1000x16", "125x10000x16"],
+            Self::ServerPublish => &["125x10x16", "125x10000x16"],
+            Self::ServerPublishSpread => &["125x10x16"],
+            Self::ServerStorm => &["0x10000x1"],
         }
     }
 
@@ -113,8 +159,16 @@ impl Task {
             // A raw loop sends the beginning of a large message back before the end has come, and
             // never holds a whole one: that is other work. Aims compare with the fastest library.
             Self::Echo if scenario.payload_len > LARGE_LEN => &["tokio-websockets", "raw-epoll"],
-            Self::Echo | Self::Handshakes | Self::Idle => &["raw-epoll"],
-            Self::Fanout => &["raw-send-epoll"],
+            Self::Echo
+            | Self::Handshakes
+            | Self::Idle
+            | Self::ServerPublish
+            | Self::ServerPublishSpread
+            | Self::ServerSessions
+            | Self::ServerStorm
+            | Self::ServerIdle
+            | Self::ServerIdleOwn => &["raw-epoll"],
+            Self::Fanout | Self::ServerFanout => &["raw-send-epoll"],
             Self::Deflate | Self::DeflateTakeover => &["yawc"],
             // Nobody can do TLS without doing it; Bun's is BoringSSL under uWebSockets.
             Self::Tls | Self::TlsIdle => &["bun", "tokio-tungstenite-tuned"],

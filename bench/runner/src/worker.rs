@@ -25,6 +25,7 @@ impl Worker {
         let speaks = match job.speaks {
             Speaks::WebSocket => "ws",
             Speaks::Raw => "raw",
+            Speaks::Centrifuge => "centrifuge",
         };
         let mut command = Command::new(std::env::current_exe()?);
         command

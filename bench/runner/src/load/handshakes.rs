@@ -17,8 +17,8 @@ use rustix::{
 use super::{Done, Job, Load, opening, poll::Poll, traffic::Speaks};
 use crate::Result;
 
-pub(super) struct Handshakes<'a> {
-    job: &'a Job,
+pub(super) struct Handshakes {
+    job: Job,
     request: Vec<u8>,
     poll: Poll,
     at_once: usize,
@@ -46,10 +46,10 @@ enum State {
 const CLOSE: &[u8] = &[0x88, 0x82, 1, 2, 3, 4, 0x03 ^ 1, 0xE8 ^ 2];
 const CLOSE_BACK: &[u8] = &[0x88, 2, 0x03, 0xE8];
 
-impl<'a> Handshakes<'a> {
-    pub(super) fn new(job: &'a Job) -> Result<Self> {
+impl Handshakes {
+    pub(super) fn new(job: &Job) -> Result<Self> {
         Ok(Self {
-            job,
+            job: job.clone(),
             request: opening::request(job.addr, job.task),
             poll: Poll::new()?,
             at_once: 0,
@@ -91,7 +91,7 @@ impl<'a> Handshakes<'a> {
             attempt.came.clear();
             attempt.state = State::Closing;
             match self.job.speaks {
-                Speaks::WebSocket => attempt.socket.write_all(CLOSE)?,
+                Speaks::WebSocket | Speaks::Centrifuge => attempt.socket.write_all(CLOSE)?,
                 Speaks::Raw => attempt.socket.shutdown(Shutdown::Write)?,
             }
         }
@@ -100,7 +100,9 @@ impl<'a> Handshakes<'a> {
 
     fn is_open(&self, attempt: &Attempt) -> Result<bool> {
         match self.job.speaks {
-            Speaks::WebSocket => opening::is_complete(&attempt.came, self.job.task),
+            Speaks::WebSocket | Speaks::Centrifuge => {
+                opening::is_complete(&attempt.came, self.job.task)
+            }
             Speaks::Raw if self.request.starts_with(&attempt.came) => {
                 Ok(attempt.came.len() == self.request.len())
             }
@@ -110,7 +112,7 @@ impl<'a> Handshakes<'a> {
 
     fn end(&self, attempt: &mut Attempt) -> Result<()> {
         let last = match self.job.speaks {
-            Speaks::WebSocket => CLOSE_BACK,
+            Speaks::WebSocket | Speaks::Centrifuge => CLOSE_BACK,
             Speaks::Raw => &[],
         };
         if attempt.state != State::Closing || attempt.came != last {
@@ -121,7 +123,7 @@ impl<'a> Handshakes<'a> {
     }
 }
 
-impl Load for Handshakes<'_> {
+impl Load for Handshakes {
     fn open(&mut self, count: usize) -> Result<Done> {
         self.at_once += count;
         Ok(Done::default())

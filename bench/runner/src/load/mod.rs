@@ -10,6 +10,7 @@ mod handshakes;
 mod opening;
 mod pings;
 mod poll;
+mod session;
 mod sockets;
 mod stream;
 pub(crate) mod traffic;
@@ -34,7 +35,8 @@ pub(crate) struct Job {
 
 /// Obeys standard input until it ends. Each line is answered by one line.
 pub(crate) fn serve(job: &Job) -> Result<()> {
-    let mut load: Box<dyn Load + '_> = match job.task {
+    let mut load: Box<dyn Load> = match job.task {
+        task if task.is_of_sessions() => session::load(job)?,
         Task::Fanout => Box::new(fanout::Fanout::new(job)?),
         Task::Handshakes => Box::new(handshakes::Handshakes::new(job)?),
         _ => Box::new(echo::Echo::new(job)?),

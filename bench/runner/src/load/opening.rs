@@ -20,8 +20,9 @@ pub(super) fn request(addr: SocketAddr, task: Task) -> Vec<u8> {
         Task::DeflateTakeover => "Sec-WebSocket-Extensions: permessage-deflate\r\n",
         _ => "",
     };
+    let path = if task.is_of_sessions() { "/connection/websocket" } else { "/" };
     let request = format!(
-        "GET / HTTP/1.1\r\nHost: {addr}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        "GET {path} HTTP/1.1\r\nHost: {addr}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{extensions}\r\n"
     );
     request.into_bytes()

@@ -13,6 +13,8 @@ pub(crate) enum Speaks {
     WebSocket,
     /// No protocol at all: bytes come back as they were. The limit of what an echo can cost.
     Raw,
+    /// WebSocket, and on it the centrifuge protocol in JSON: a realtime server.
+    Centrifuge,
 }
 
 /// Every connection sends the same ring of frames over and over, from a start of its own, so both
@@ -42,14 +44,14 @@ impl Payloads {
 
 /// Frames, the whole ring twice in a row: any window of up to one round is one slice.
 #[derive(Clone)]
-struct Ring {
+pub(super) struct Ring {
     bytes: Vec<u8>,
     /// Where each frame begins, and where the last one ends.
     bounds: Vec<usize>,
 }
 
 impl Ring {
-    fn new(frames: &[Vec<u8>]) -> Self {
+    pub(super) fn new(frames: &[Vec<u8>]) -> Self {
         let (mut bytes, mut bounds) = (Vec::new(), vec![0]);
         for frame in frames.iter().chain(frames) {
             bytes.extend_from_slice(frame);
@@ -58,7 +60,7 @@ impl Ring {
         Self { bytes, bounds }
     }
 
-    fn window(&self, first: usize, count: usize) -> &[u8] {
+    pub(super) fn window(&self, first: usize, count: usize) -> &[u8] {
         &self.bytes[self.bounds[first]..self.bounds[first + count]]
     }
 }
@@ -153,7 +155,7 @@ const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 
 /// One final data frame (RFC 6455 §5.2), masked if there is a key.
-fn frame(first: u8, key: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(first: u8, key: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
     let masked = if key.is_some() { 0x80 } else { 0 };
     let mut frame = vec![first];
     let len = payload.len();
