@@ -291,8 +291,6 @@ fn host<B>(request: &Request<B>) -> Option<Authority> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::*;
@@ -441,7 +439,5 @@ mod tests {
             (hits + more, misses + others)
         });
         assert_eq!((hits, misses), (9, 1));
-        assert!(door.rules.verifier(Seed::new([3, 4])).hits_and_misses() == (0, 0));
-        assert_eq!(Duration::from_secs(10), crate::door::TICKET_WITHIN);
     }
 }

@@ -218,17 +218,22 @@ impl PresentedError {
             Self::QueryToken => "token_in_query",
         }
     }
+
+    /// What the client is told.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Conflict => "The request carries different tokens in different places.",
+            Self::Malformed => "The request carries something that is no token where one belongs.",
+            Self::QueryToken => {
+                "Tokens are not taken from the query here; POST /connection/ticket gives a ticket."
+            }
+        }
+    }
 }
 
 impl fmt::Display for PresentedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Conflict => "The request carries different tokens in different places.",
-            Self::Malformed => "The request carries something that is no token where one belongs.",
-            Self::QueryToken => {
-                "Tokens are not taken from the query here; POST /connection/ticket gives a ticket for it."
-            }
-        })
+        f.write_str(self.sentence())
     }
 }
 

@@ -93,15 +93,7 @@ impl Refusal {
             Self::TooFast(_) => "Too many requests; try again later.",
             Self::Full(Full::Node) | Self::NoTicket(_) => "There is no room at the moment.",
             Self::Full(Full::Address | Full::User) => "Too many connections.",
-            Self::Presented(PresentedError::Conflict) => {
-                "The request carries different tokens in different places."
-            }
-            Self::Presented(PresentedError::Malformed) => {
-                "The request carries something that is no token where one belongs."
-            }
-            Self::Presented(PresentedError::QueryToken) => {
-                "Tokens are not taken from the query here; POST /connection/ticket gives a ticket."
-            }
+            Self::Presented(why) => why.sentence(),
             Self::Token(TokenRefused::Expired | TokenRefused::NotYet) => "The token has expired.",
             Self::Token(_) => "The token is not valid.",
             Self::Ticket => "The ticket is not valid (any more).",
