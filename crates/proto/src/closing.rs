@@ -58,6 +58,26 @@ impl Failure {
             Self::Timeout(_) => CloseCode::POLICY_VIOLATION,
         }
     }
+
+    /// A stable name for logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Protocol(violation) => violation.name(),
+            Self::Limit(limit) => limit.name(),
+            Self::Timeout(kind) => kind.name(),
+        }
+    }
+}
+
+impl TimeoutKind {
+    /// A stable name for logs and metrics: that of the [timeout](crate::Timeouts).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pong => "pong_within",
+            Self::Message => "message",
+            Self::WriteStall => "write_stall",
+        }
+    }
 }
 
 impl fmt::Display for Failure {
