@@ -85,12 +85,23 @@ pub(crate) struct Serve {
     /// How much to log. By default: info.
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub(crate) log: Option<Level>,
+    /// How a line of the log looks: text for people, json for programs.
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(crate) log_format: Option<Format>,
 }
 
 impl Serve {
     /// What a bare `tidewire` is.
     pub(crate) const fn dev() -> Self {
-        Self { dev: true, config: None, addresses: Vec::new(), threads: None, io: None, log: None }
+        Self {
+            dev: true,
+            config: None,
+            addresses: Vec::new(),
+            threads: None,
+            io: None,
+            log: None,
+            log_format: None,
+        }
     }
 }
 
@@ -189,6 +200,23 @@ impl Level {
             Self::Info => "info",
             Self::Debug => "debug",
             Self::Trace => "trace",
+        }
+    }
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+impl Format {
+    /// As the configuration has it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
         }
     }
 }

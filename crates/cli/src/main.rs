@@ -4,6 +4,7 @@
 mod args;
 mod config;
 mod connect;
+mod log;
 mod serve;
 mod signals;
 mod token;

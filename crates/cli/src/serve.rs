@@ -1,30 +1,25 @@
 //! `tidewire serve`.
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, Write as _},
     net::SocketAddr,
     process::ExitCode,
 };
 
 use tidewire_server::{
     Listeners,
-    config::{LogLevel, Settings},
+    config::Settings,
     demo,
     web::{self, Site},
 };
 use tokio::sync::oneshot;
-use tracing::{info, level_filters::LevelFilter, warn};
+use tracing::{error, info, warn};
 
-use crate::{Failure, args::Serve, config, signals::Stop};
+use crate::{Failure, args::Serve, config, log::Log, signals::Stop};
 
 pub(crate) async fn run(serve: Serve) -> Result<ExitCode, Failure> {
     let settings = settings(&serve)?;
-    tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .with_max_level(level(settings.options.log.level))
-        .init();
+    let _log = Log::start(&settings.options.log)?;
     // Before anybody knows the address, so that no signal comes too early.
     let mut signals = Stop::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     let bound = Listeners::bind(&settings.options.http.listen.0);
@@ -49,7 +44,11 @@ pub(crate) async fn run(serve: Serve) -> Result<ExitCode, Failure> {
     };
     tokio::select! {
         () = serving => Ok(ExitCode::SUCCESS),
-        () = impatience => Err("stopped before every connection had ended".to_owned()),
+        () = impatience => {
+            // Into the log: whoever has stopped to read it shall not keep the program here.
+            error!("stopped before every connection had ended");
+            Ok(ExitCode::FAILURE)
+        }
     }
 }
 
@@ -82,20 +81,11 @@ fn settings(serve: &Serve) -> Result<Settings, Failure> {
         ("--threads", "engine.threads", serve.threads.map(|count| count.to_string())),
         ("--io", "engine.io", serve.io.map(|io| io.to_string())),
         ("--log", "log.level", serve.log.map(|level| level.name().to_owned())),
+        ("--log-format", "log.format", serve.log_format.map(|format| format.name().to_owned())),
     ];
     let flags = flags.into_iter().filter_map(|(written, option, value)| {
         value.map(|value| (format!("{written} {value}"), option, value))
     });
     let without_file = serve.dev.then_some(("--dev", demo::CONFIG));
     config::load(serve.config.as_deref(), without_file, &flags.collect::<Vec<_>>())
-}
-
-const fn level(level: LogLevel) -> LevelFilter {
-    match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    }
 }
