@@ -47,7 +47,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The first line on standard output is the address as a URL; the log goes to standard error.
+The first line on standard output is the address as a URL; the log goes to standard error. The last is
+that of /metrics, if there are any.
 SIGTERM or Ctrl-C tells all clients to reconnect elsewhere, and ends the program; a second one ends it at
 once.
 
@@ -75,6 +76,10 @@ pub(crate) struct Serve {
     /// several.
     #[arg(long = "listen", value_name = "ADDR", value_parser = address)]
     pub(crate) addresses: Vec<SocketAddr>,
+    /// Answer /health and /metrics on this address and port; repeat it for several. With --dev nowhere, unless
+    /// this says where.
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(crate) operator: Vec<SocketAddr>,
     /// Threads on which sessions live. By default, one for each core.
     #[arg(long, value_name = "COUNT")]
     pub(crate) threads: Option<NonZeroU8>,
@@ -82,6 +87,10 @@ pub(crate) struct Serve {
     /// allows it.
     #[arg(long, value_name = "IO")]
     pub(crate) io: Option<Io>,
+    /// Spread a stop over so many seconds: clients are told one after another to reconnect elsewhere, so
+    /// that they do not all come there at once.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub(crate) drain: Option<u64>,
     /// How much to log. By default: info.
     #[arg(long, value_name = "LEVEL", value_enum)]
     pub(crate) log: Option<Level>,
@@ -97,8 +106,10 @@ impl Serve {
             dev: true,
             config: None,
             addresses: Vec::new(),
+            operator: Vec::new(),
             threads: None,
             io: None,
+            drain: None,
             log: None,
             log_format: None,
         }

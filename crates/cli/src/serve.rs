@@ -19,20 +19,21 @@ use crate::{Failure, args::Serve, config, log::Log, signals::Stop};
 
 pub(crate) async fn run(serve: Serve) -> Result<ExitCode, Failure> {
     let settings = settings(&serve)?;
-    let _log = Log::start(&settings.options.log)?;
+    let log = Log::start(&settings.options.log)?;
     // Before anybody knows the address, so that no signal comes too early.
     let mut signals = Stop::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
-    let bound = Listeners::bind(&settings.options.http.listen.0);
-    let listeners = bound.map_err(|error| format!("{error}; --listen ADDR chooses another"))?;
+    let clients = listen(&settings.options.http.listen.0, "--listen")?;
+    let operator = listen(&settings.options.operator.listen.0, "--operator")?;
     let site =
         Site::start(&settings, serve.dev).map_err(|error| format!("cannot start: {error}"))?;
+    let site = site.log_lines_dropped(log.dropped());
     let scheme = if site.is_tls() { "https" } else { "http" };
-    announce(scheme, &listeners.local_addrs().map_err(|error| error.to_string())?);
+    announce(scheme, &addresses(&clients)?, &addresses(&operator)?);
     if serve.dev {
         warn_of_dev(&settings);
     }
     let (stop, stopping) = oneshot::channel::<()>();
-    let serving = web::serve(listeners, site, async {
+    let serving = web::serve(clients, operator, site, async {
         // Dropped unsent it means the same.
         let _ = stopping.await;
     });
@@ -52,13 +53,23 @@ pub(crate) async fn run(serve: Serve) -> Result<ExitCode, Failure> {
     }
 }
 
-/// The addresses, one in a line, for people and scripts.
-fn announce(scheme: &str, addresses: &[SocketAddr]) {
+fn listen(addresses: &[SocketAddr], flag: &str) -> Result<Listeners, Failure> {
+    Listeners::bind(addresses).map_err(|error| format!("{error}; {flag} ADDR chooses another"))
+}
+
+fn addresses(listeners: &Listeners) -> Result<Vec<SocketAddr>, Failure> {
+    listeners.local_addrs().map_err(|error| error.to_string())
+}
+
+/// The addresses, one in a line, for people and scripts: those for clients first.
+fn announce(scheme: &str, clients: &[SocketAddr], operator: &[SocketAddr]) {
+    let clients = clients.iter().map(|address| format!("{scheme}://{address}/"));
+    let operator = operator.iter().map(|address| format!("http://{address}/metrics"));
     let mut stdout = io::stdout().lock();
-    for address in addresses {
+    for url in clients.chain(operator) {
         // Nobody reads them: then they are in the log.
-        let _ = writeln!(stdout, "{scheme}://{address}/");
-        info!("listening on {scheme}://{address}/");
+        let _ = writeln!(stdout, "{url}");
+        info!("listening on {url}");
     }
     let _ = stdout.flush();
 }
@@ -73,13 +84,20 @@ fn warn_of_dev(settings: &Settings) {
     }
 }
 
+/// Addresses as the configuration has them, if there are any.
+fn list(addresses: &[SocketAddr]) -> Option<String> {
+    let texts: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+    (!texts.is_empty()).then(|| texts.join(","))
+}
+
 /// What the command line says, over the environment, over the file.
 fn settings(serve: &Serve) -> Result<Settings, Failure> {
-    let addresses: Vec<_> = serve.addresses.iter().map(SocketAddr::to_string).collect();
     let flags = [
-        ("--listen", "http.listen", (!addresses.is_empty()).then(|| addresses.join(","))),
+        ("--listen", "http.listen", list(&serve.addresses)),
+        ("--operator", "operator.listen", list(&serve.operator)),
         ("--threads", "engine.threads", serve.threads.map(|count| count.to_string())),
         ("--io", "engine.io", serve.io.map(|io| io.to_string())),
+        ("--drain", "drain_within", serve.drain.map(|seconds| format!("{seconds}s"))),
         ("--log", "log.level", serve.log.map(|level| level.name().to_owned())),
         ("--log-format", "log.format", serve.log_format.map(|format| format.name().to_owned())),
     ];

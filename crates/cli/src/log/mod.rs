@@ -4,7 +4,7 @@ mod queue;
 
 use std::{
     io::{self, IsTerminal as _},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     thread,
     time::Duration,
 };
@@ -43,6 +43,11 @@ impl Log {
             .spawn(move || from.write_to(io::stderr()))
             .map_err(|error| format!("cannot start: {error}"))?;
         Ok(Self(queue))
+    }
+
+    /// Lines that have been dropped.
+    pub(crate) fn dropped(&self) -> Arc<AtomicU64> {
+        self.0.dropped()
     }
 }
 

@@ -47,8 +47,7 @@ impl Queue {
     }
 
     /// How many lines did not fit.
-    #[cfg(test)]
-    fn dropped(&self) -> Arc<AtomicU64> {
+    pub(crate) fn dropped(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.dropped)
     }
 

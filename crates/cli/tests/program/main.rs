@@ -6,6 +6,7 @@ mod command_line;
 mod configuring;
 mod connect;
 mod door;
+mod operator;
 mod process;
 mod realtime;
 mod serve;

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 /// Nothing here takes so long, not even on a busy machine.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// What opens the API of every server here.
 pub(crate) const API_KEY: &str = "the key of these tests";
@@ -34,9 +34,15 @@ pub(crate) struct Ended {
 
 impl Program {
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_in(&[], arguments)
+    }
+
+    /// In an environment that has these as well.
+    pub(crate) fn start_in(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tidewire"))
             .args(arguments)
             .env("TIDEWIRE_API_KEY", API_KEY)
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

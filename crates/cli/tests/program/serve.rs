@@ -108,7 +108,8 @@ async fn a_port_in_use_is_one_sentence_with_its_address() {
 /// Closed by default: no chat, no page, no API, and nobody who has no token.
 #[tokio::test]
 async fn without_dev_everything_is_closed() {
-    let mut server = Program::start(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut server =
+        Program::start(&["serve", "--listen", "127.0.0.1:0", "--operator", "127.0.0.1:0"]);
     let url = server.line().await;
     let address = url.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
     let handshake = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
@@ -197,7 +198,8 @@ async fn open_close_and_error_are_logged() {
     let log = server.ended().await.stderr;
     for part in [
         "open peer=127.0.0.1:",
-        "dialect=Bare",
+        "dialect=\"bare\"",
+        "client=\"",
         "close peer=127.0.0.1:",
         "code=4000 reason=\"had \\\"enough\\\"\"",
         "error: the peer broke the protocol:",

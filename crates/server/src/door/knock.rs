@@ -190,6 +190,14 @@ impl Door {
         &self.refusals
     }
 
+    /// Tokens shown at the door that were remembered, and those that had to be verified.
+    pub fn hits_and_misses(&self) -> (u64, u64) {
+        let each = self.verifiers.iter().map(|verifier| {
+            verifier.lock().unwrap_or_else(PoisonError::into_inner).hits_and_misses()
+        });
+        each.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
     /// How many connections there are.
     pub fn connection_count(&self) -> u32 {
         self.places.count()

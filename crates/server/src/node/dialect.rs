@@ -8,6 +8,8 @@ use tidewire_hub::{
 
 use super::bare;
 
+const _: () = assert!(Dialect::COUNT <= Variant::COUNT_MAX);
+
 /// What a session speaks. Each is a [`Variant`] of the hub: what many of one receive is encoded once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -17,22 +19,39 @@ pub(crate) enum Dialect {
     Bare,
 }
 
-/// In the order of their variants.
-const ALL: [Dialect; 4] = [
-    Dialect::Centrifuge(Framing::WebSocket),
-    Dialect::Centrifuge(Framing::Sse),
-    Dialect::Centrifuge(Framing::HttpStream),
-    Dialect::Bare,
-];
-
 impl Dialect {
+    /// As many as there are.
+    pub(crate) const COUNT: usize = 4;
+
+    /// In the order of their variants.
+    pub(crate) const ALL: [Self; Self::COUNT] = [
+        Self::Centrifuge(Framing::WebSocket),
+        Self::Centrifuge(Framing::Sse),
+        Self::Centrifuge(Framing::HttpStream),
+        Self::Bare,
+    ];
+
+    /// Its place in [`ALL`](Self::ALL).
+    pub(crate) fn index(self) -> usize {
+        Self::ALL.iter().position(|dialect| *dialect == self).unwrap_or_default()
+    }
+
     pub(crate) fn variant(self) -> Variant {
-        let at = ALL.iter().position(|dialect| *dialect == self).unwrap_or_default();
-        Variant(u8::try_from(at).unwrap_or_default())
+        Variant(u8::try_from(self.index()).unwrap_or_default())
     }
 
     pub(crate) fn of(variant: Variant) -> Self {
-        ALL.get(usize::from(variant.0)).copied().unwrap_or(Self::Bare)
+        Self::ALL.get(usize::from(variant.0)).copied().unwrap_or(Self::Bare)
+    }
+
+    /// What carries it and what it is, for logs and metrics.
+    pub(crate) const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Centrifuge(Framing::WebSocket) => ("websocket", "centrifuge_json"),
+            Self::Centrifuge(Framing::Sse) => ("sse", "centrifuge_json"),
+            Self::Centrifuge(Framing::HttpStream) => ("http_stream", "centrifuge_json"),
+            Self::Bare => ("websocket", "bare"),
+        }
     }
 
     /// Appends a publication; nothing where the dialect has no words for it.
@@ -120,9 +139,8 @@ mod tests {
 
     #[test]
     fn each_dialect_is_one_variant() {
-        for dialect in ALL {
+        for dialect in Dialect::ALL {
             assert_eq!(Dialect::of(dialect.variant()), dialect);
         }
-        assert!(ALL.len() <= Variant::COUNT_MAX);
     }
 }

@@ -12,8 +12,11 @@ use tidewire_hub::{
 use tracing::{debug, info};
 
 use super::{
+    delivered::Delivered,
     dialect::Dialect,
+    letter::Who,
     line::{Line, Lines},
+    meters::Meters,
     shard_thread::ShardThread,
     stream::Pushed,
 };
@@ -30,6 +33,9 @@ pub(crate) struct Ways {
     pub(crate) gone: Vec<SessionKey>,
     /// Sessions that the shard has ended, for what is still kept of them elsewhere.
     pub(crate) ended: Vec<Line>,
+    pub(crate) meters: Meters,
+    /// What has been delivered in this turn.
+    pub(crate) delivered: Delivered,
     scratch: String,
 }
 
@@ -44,13 +50,14 @@ const VERSION: &str = concat!("tidewire ", env!("CARGO_PKG_VERSION"));
 impl Exits<'_> {
     /// Says to one session what `write` appends; nothing where that is nothing.
     fn say(&mut self, key: SessionKey, write: impl FnOnce(&mut String, Dialect, &Line)) {
-        let Ways { lines, scratch, .. } = &mut *self.ways;
+        let Ways { lines, scratch, meters, .. } = &mut *self.ways;
         let Some(line) = lines.get(key) else { return };
         scratch.clear();
         write(scratch, line.dialect(), line);
         if scratch.is_empty() {
             return;
         }
+        meters.of(line.dialect()).sent.count(1, scratch.len());
         match line {
             // Who does not take it is closed by the engine, which tells us of it.
             Line::WebSocket { id, .. } => drop(self.plane.send(*id, scratch.as_str())),
@@ -69,26 +76,27 @@ impl Exits<'_> {
         }
     }
 
-    /// Says one thing to many sessions of one variant.
+    /// Says one thing to many sessions of one variant; `false` if its dialect has no words for it.
     fn say_to_all(
         &mut self,
         variant: Variant,
         receivers: &[SessionKey],
         write: impl FnOnce(Dialect, &mut String),
-    ) {
+    ) -> bool {
         let dialect = Dialect::of(variant);
         self.ways.scratch.clear();
         write(dialect, &mut self.ways.scratch);
         let text = self.ways.scratch.as_str();
         if text.is_empty() {
-            return;
+            return false;
         }
+        self.ways.meters.of(dialect).sent.count(receivers.len(), text.len());
         if matches!(dialect, Dialect::Bare | Dialect::Centrifuge(centrifuge::Framing::WebSocket)) {
             let prepared = Prepared::new(text);
             let lines = &self.ways.lines;
             let ids = receivers.iter().filter_map(|key| lines.connection(*key));
             self.plane.queue_many(ids, &prepared);
-            return;
+            return true;
         }
         let text = Bytes::copy_from_slice(text.as_bytes());
         for &key in receivers {
@@ -97,23 +105,41 @@ impl Exits<'_> {
                 self.pushed(key, pushed);
             }
         }
+        true
     }
 
     /// A session is over: its transport ends once what was said has been written.
     fn end(&mut self, key: SessionKey, why: Disconnect) {
         let Some(line) = self.ways.lines.remove(key) else { return };
-        self.turn_away(line, why);
+        self.ways.meters.of(line.dialect()).closed += 1;
+        self.ways.meters.ended.count(why.name());
+        self.hang_up(line, why);
     }
 
-    /// Ends a line, whether or not it has become a session's.
+    /// Ends a line that has not become a session's: it is told why, as a session would be.
     pub(crate) fn turn_away(&mut self, line: Line, why: Disconnect) {
+        self.ways.meters.turned_away.count(why.name());
+        if let Line::Stream(stream) = &line {
+            let mut push = String::new();
+            stream.dialect.push(&mut push, &Push::Disconnect(why));
+            // Whether anybody still reads it does not matter any more.
+            let _ = stream.end.push(push.into());
+        }
+        self.hang_up(line, why);
+    }
+
+    /// Ends a line, when what was said on it has been written.
+    fn hang_up(&mut self, line: Line, why: Disconnect) {
         match &line {
             Line::WebSocket { id, dialect, .. } => {
                 if let Err(error) = self.plane.close(*id, dialect.close_frame(why)) {
                     debug!("closes already: {error}");
                 }
             }
-            Line::Stream(stream) => info!(peer = %stream.peer, why = why.name(), "close"),
+            Line::Stream(stream) => {
+                let Who { client, peer } = &stream.who;
+                info!(%peer, client = client.as_str(), why = why.name(), "close");
+            }
         }
         // The body of a response ends with its last sender.
         self.ways.ended.push(line);
@@ -122,6 +148,9 @@ impl Exits<'_> {
 
 impl Outside for Exits<'_> {
     fn reply(&mut self, session: SessionKey, id: CommandId, reply: Result<Reply, Error>) {
+        if let Err(error) = reply {
+            self.ways.meters.command_errors.count(error.name());
+        }
         self.say(session, |out, dialect, line| {
             let name = match line {
                 Line::Stream(stream) if matches!(reply, Ok(Reply::Connected(_))) => {
@@ -149,9 +178,12 @@ impl Outside for Exits<'_> {
         variant: Variant,
         receivers: &[SessionKey],
     ) {
-        self.say_to_all(variant, receivers, |dialect, out| {
+        let is_said = self.say_to_all(variant, receivers, |dialect, out| {
             dialect.publication(out, channel, publication);
         });
+        if is_said {
+            self.ways.delivered.push(publication.time, receivers.len());
+        }
     }
 
     fn announce(

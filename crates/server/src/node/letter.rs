@@ -10,7 +10,7 @@ use tidewire_hub::{
 };
 use tokio::sync::oneshot;
 
-use crate::web::Seat;
+use crate::web::{RequestId, Seat};
 
 use super::{
     dialect::Dialect,
@@ -53,13 +53,22 @@ impl fmt::Debug for Deed {
 /// One who comes by a WebSocket.
 #[derive(Debug)]
 pub(crate) struct Guest {
-    pub(crate) client: ClientId,
+    pub(crate) who: Who,
+    /// The request by which it comes.
+    pub(crate) request: RequestId,
     pub(crate) dialect: Dialect,
-    pub(crate) peer: SocketAddr,
     /// What came with the request, already verified.
     pub(crate) credentials: Option<Credentials>,
     /// What it holds while it is here.
     pub(crate) seat: Seat,
+}
+
+/// Whom a line of the log is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Who {
+    pub(crate) client: ClientId,
+    /// The other end of the connection, which may be a proxy.
+    pub(crate) peer: SocketAddr,
 }
 
 /// One who comes by a request that is answered by a stream.

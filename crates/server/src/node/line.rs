@@ -1,13 +1,11 @@
 //! [`Lines`]: where each session's bytes go.
 
-use std::net::SocketAddr;
-
 use tidewire_engine::ConnectionId;
 use tidewire_hub::SessionKey;
 
 use crate::web::Seat;
 
-use super::{dialect::Dialect, secret::StreamName, stream::StreamEnd};
+use super::{dialect::Dialect, letter::Who, secret::StreamName, stream::StreamEnd};
 
 /// Where a session's bytes go.
 #[derive(Debug)]
@@ -21,7 +19,7 @@ pub(crate) enum Line {
 pub(crate) struct Stream {
     pub(crate) name: StreamName,
     pub(crate) dialect: Dialect,
-    pub(crate) peer: SocketAddr,
+    pub(crate) who: Who,
     pub(crate) end: StreamEnd,
     pub(crate) _seat: Seat,
 }

@@ -1,15 +1,17 @@
 //! [`Node`]: threads, each with a shard of the hub, a partition of the memory broker, and sessions.
 //!
 //! HTTP is on tokio; whoever comes from there is handed to one of these threads, and lives there. Threads
-//! tell each other letters (`letter.rs`) over bounded queues. A publication crosses to a thread only if
+//! tell each other [letters](letter) over bounded queues. A publication crosses to a thread only if
 //! somebody there is subscribed.
 
 mod bare;
+mod delivered;
 mod dialect;
 mod exits;
 mod lanes;
 mod letter;
 mod line;
+mod meters;
 mod secret;
 mod seen;
 mod shard_thread;
@@ -27,21 +29,29 @@ use std::{
 use bytestring::ByteString;
 use tidewire_brokers::{ShardIndex, memory, partition_of};
 use tidewire_dialects::centrifuge::FrameLimits;
-use tidewire_engine::{Adopted, Engine, Io, Remote, Settings};
+use tidewire_engine::{Adopted, Engine, Io, Remote, Settings, ThreadStats};
 use tidewire_hub::{
     ChannelName, ClientId, Error, HubConfig, Outside, Shard, Timestamp, Verifier,
     broker::{Answer, Ask, Failure},
 };
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
 use crate::door::{self, token::TokenVerifier};
 
 pub(crate) use self::{
-    dialect::Dialect, letter::Guest, secret::StreamName, shard_thread::ShardThread,
+    dialect::Dialect,
+    letter::{Guest, Who},
+    meters::{DialectMeters, Meters},
+    secret::StreamName,
+    shard_thread::ShardThread,
     stream::StreamBody,
 };
 use self::{
     letter::{Deed, Letter, StreamGuest},
+    meters::Board,
     shard_thread::{Beginning, unix_millis},
 };
 
@@ -65,11 +75,20 @@ pub struct NodeConfig {
 pub trait ThreadVerifier: Verifier + Send {
     /// The time from now on.
     fn set_now(&mut self, now: door::Now);
+
+    /// Tokens that were remembered, and those that had to be verified.
+    fn hits_and_misses(&self) -> (u64, u64) {
+        (0, 0)
+    }
 }
 
 impl ThreadVerifier for TokenVerifier {
     fn set_now(&mut self, now: door::Now) {
         Self::set_now(self, now);
+    }
+
+    fn hits_and_misses(&self) -> (u64, u64) {
+        Self::hits_and_misses(self)
     }
 }
 
@@ -89,6 +108,7 @@ pub struct NodeHandle {
     origin: Instant,
     /// Whose turn it is to get a session without a socket.
     next: Arc<AtomicUsize>,
+    board: Board,
 }
 
 /// A node does not keep up: nothing was done.
@@ -99,6 +119,9 @@ pub(crate) struct Overloaded;
 /// what may be dropped.
 const HIGH_WATER: usize = 64 << 10;
 const LOW_WATER: usize = 16 << 10;
+
+/// When a full mailbox is tried again.
+const TELL_AGAIN: Duration = Duration::from_millis(20);
 
 impl Node {
     /// Starts the threads.
@@ -119,6 +142,8 @@ impl Node {
         settings.queues.high_water = HIGH_WATER;
         settings.queues.low_water = LOW_WATER;
         let for_threads = Arc::clone(&hub);
+        let board = Board::new(thread_count);
+        let to_post = board.clone();
         let origin = Instant::now();
         let engine = Engine::start(settings, move |thread| {
             // As many as were counted above.
@@ -131,10 +156,11 @@ impl Node {
                 partition: memory::Partition::new(for_threads.seed, memory.clone()),
                 verifier: verifier(),
                 frame_limits: frames,
+                board: to_post.clone(),
             })
         })?;
-        let handle =
-            NodeHandle { remote: engine.remote().clone(), hub, origin, next: Arc::default() };
+        let remote = engine.remote().clone();
+        let handle = NodeHandle { remote, hub, origin, next: Arc::default(), board };
         Ok(Self { engine, handle })
     }
 
@@ -237,14 +263,54 @@ impl NodeHandle {
         let mut all = Vec::new();
         for thread in 0..self.remote.thread_count() {
             let (done, is_done) = oneshot::channel();
-            if self.remote.tell(thread, Letter::Drain { within, done }).is_ok() {
-                all.push(is_done);
-            }
+            self.tell(thread, Letter::Drain { within, done }).await;
+            all.push(is_done);
         }
         for is_done in all {
             // It is only dropped with the thread.
             let _ = is_done.await;
         }
+    }
+
+    /// Whether every thread does what it is told, within this time.
+    pub(crate) async fn answers(&self, within: Duration) -> bool {
+        let all_answer = async {
+            let mut all = Vec::new();
+            for thread in 0..self.remote.thread_count() {
+                let (done, is_done) = oneshot::channel();
+                let nothing = move |_: &mut Shard, _: Timestamp, _: &mut dyn Outside| {
+                    // Whoever has asked may have lost patience.
+                    let _ = done.send(());
+                };
+                self.tell(thread, Letter::Do(Deed(Box::new(nothing)))).await;
+                all.push(is_done);
+            }
+            for is_done in all {
+                if is_done.await.is_err() {
+                    return false;
+                }
+            }
+            true
+        };
+        timeout(within, all_answer).await.unwrap_or(false)
+    }
+
+    /// Tells a thread something, as soon as its mailbox has room for it: for ever, if it has ended.
+    async fn tell(&self, thread: usize, mut letter: Letter) {
+        while let Err(back) = self.remote.tell(thread, letter) {
+            letter = back;
+            sleep(TELL_AGAIN).await;
+        }
+    }
+
+    /// What all threads have counted, each up to its last tick.
+    pub(crate) fn meters(&self) -> Meters {
+        self.board.sum()
+    }
+
+    /// What the engine says of each of its threads.
+    pub(crate) fn engine_stats(&self) -> Vec<ThreadStats> {
+        self.remote.stats()
     }
 
     /// What time it is, for the door.

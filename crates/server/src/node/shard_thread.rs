@@ -1,9 +1,6 @@
 //! [`ShardThread`]: one thread of a node, as a handler of the engine.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tidewire_brokers::{
     Crossing, Parcel, ShardIndex,
@@ -30,8 +27,9 @@ use super::{
     dialect::Dialect,
     exits::{Exits, Ways},
     lanes::Lanes,
-    letter::{Guest, Letter, StreamGuest},
+    letter::{Guest, Letter, StreamGuest, Who},
     line::{Line, Stream},
+    meters::Board,
     secret::StreamName,
     seen::Seen,
     stream::StreamNews,
@@ -55,7 +53,7 @@ pub(crate) struct ShardThread {
     frame_limits: FrameLimits,
     /// Who is at the other end of each WebSocket, and whose it is, by the index of the connection. It may be
     /// nobody's for a while: the connection ends after the session.
-    connections: Vec<Option<(SocketAddr, Option<SessionKey>)>>,
+    connections: Vec<Option<(Who, Option<SessionKey>)>>,
     /// The sessions that go out by responses.
     streams: Map<StreamName, StreamSession>,
     /// What the application has asked this partition.
@@ -63,6 +61,7 @@ pub(crate) struct ShardThread {
     asked_count: u64,
     /// Hears when nobody is left.
     drained: Option<oneshot::Sender<()>>,
+    board: Board,
     /// Whether the engine has been told when to wake this thread.
     is_armed: bool,
 }
@@ -82,6 +81,7 @@ pub(crate) struct Beginning {
     pub(crate) partition: Partition,
     pub(crate) verifier: Box<dyn ThreadVerifier>,
     pub(crate) frame_limits: FrameLimits,
+    pub(crate) board: Board,
 }
 
 /// How often a shard looks at its clock.
@@ -95,8 +95,7 @@ const ASKED: u64 = 1 << 63;
 
 impl ShardThread {
     pub(crate) fn new(beginning: Beginning) -> Self {
-        let Beginning { here, thread_count, seed, shard, partition, verifier, frame_limits } =
-            beginning;
+        let Beginning { here, thread_count, seed, shard, partition, verifier, .. } = beginning;
         Self {
             here,
             thread_count,
@@ -107,12 +106,13 @@ impl ShardThread {
             lanes: Lanes::new(here, thread_count),
             ways: Ways::default(),
             verifier,
-            frame_limits,
+            frame_limits: beginning.frame_limits,
             connections: Vec::new(),
             streams: Map::with_hasher(seed),
             asked: Map::with_hasher(seed),
             asked_count: 0,
             drained: None,
+            board: beginning.board,
             is_armed: false,
         }
     }
@@ -129,6 +129,7 @@ impl ShardThread {
         let exits = &mut Exits { plane: &mut *plane, ways: &mut self.ways };
         match self.shard.open(now(exits.plane), guest, exits) {
             Ok(key) => {
+                self.ways.meters.of(line.dialect()).opened += 1;
                 self.ways.lines.set(key, line);
                 Some(key)
             }
@@ -177,6 +178,7 @@ impl ShardThread {
 
     fn refuse(&mut self, plane: &mut Plane<Self>, key: SessionKey, malformed: Malformed) {
         debug!(session = key.index(), "not the protocol: {malformed}");
+        self.ways.meters.malformed.count(malformed.name());
         self.end(plane, key, malformed.disconnect());
     }
 
@@ -200,9 +202,10 @@ impl ShardThread {
 
     fn open_stream(&mut self, plane: &mut Plane<Self>, guest: StreamGuest) {
         let StreamGuest { name, guest, end, frame } = guest;
-        let Guest { client, dialect, peer, credentials, seat } = guest;
-        info!(%peer, client = client.as_str(), ?dialect, "open");
-        let line = Line::Stream(Box::new(Stream { name, dialect, peer, end, _seat: seat }));
+        log_open(&guest);
+        let Guest { who, dialect, credentials, seat, .. } = guest;
+        let client = who.client.clone();
+        let line = Line::Stream(Box::new(Stream { name, dialect, who, end, _seat: seat }));
         let guest = tidewire_hub::Guest { client, variant: dialect.variant(), credentials };
         let Some(key) = self.enter(plane, guest, line) else { return };
         self.streams.insert(name, StreamSession { key, seen: Seen::default() });
@@ -213,6 +216,9 @@ impl ShardThread {
     fn stream_frame(&mut self, plane: &mut Plane<Self>, name: StreamName, frame: &str) -> bool {
         let Some(session) = self.streams.get(&name) else { return false };
         let StreamSession { key, mut seen } = *session;
+        if let Some(line) = self.ways.lines.get(key) {
+            self.ways.meters.of(line.dialect()).received.count(1, frame.len());
+        }
         self.frame(plane, key, frame, |id| seen.is_new(id.0));
         if let Some(session) = self.streams.get_mut(&name) {
             session.seen = seen;
@@ -227,6 +233,12 @@ impl ShardThread {
             StreamNews::Writable => self.writable(plane, key),
             StreamNews::Gone => self.ways.gone.push(key),
         }
+    }
+
+    /// What is published for a session waits in the shard from now on: its transport takes no more.
+    fn hold_back(&mut self, key: SessionKey) {
+        self.ways.meters.congestions += 1;
+        self.shard.congested(key);
     }
 
     /// Lets go of what was held back for a session, as long as its transport takes it. When it does not,
@@ -252,10 +264,20 @@ impl ShardThread {
 
     fn closed(&mut self, plane: &mut Plane<Self>, key: SessionKey) {
         if let Some(line) = self.ways.lines.remove(key) {
+            self.ways.meters.of(line.dialect()).closed += 1;
+            self.ways.meters.ended.count(Disconnect::ConnectionClosed.name());
             self.ways.ended.push(line);
         }
         let now = now(plane);
         self.shard.closed(now, key, &mut Exits { plane, ways: &mut self.ways });
+    }
+
+    /// Others may read what has been counted.
+    fn post_meters(&mut self) {
+        let meters = &mut self.ways.meters;
+        (meters.token_hits, meters.token_misses) = self.verifier.hits_and_misses();
+        meters.shard = self.shard.stats();
+        self.board.post(self.here.get(), meters);
     }
 
     // --- brokers ---
@@ -277,15 +299,13 @@ impl ShardThread {
             } else if let Some(line) = self.ways.ended.pop() {
                 self.forget(&line);
             } else if let Some(key) = self.ways.congested.pop() {
-                self.shard.congested(key);
+                self.hold_back(key);
             } else {
                 break;
             }
         }
         self.lanes.send(plane.remote());
-        if self.shard.stats().session_count == 0
-            && let Some(drained) = self.drained.take()
-        {
+        if let Some(drained) = self.drained.take_if(|_| self.shard.stats().session_count == 0) {
             // Whoever waited may have gone.
             let _ = drained.send(());
         }
@@ -333,7 +353,7 @@ impl ShardThread {
     }
 
     fn session(&self, id: ConnectionId) -> Option<SessionKey> {
-        (*self.connections.get(id.index())?)?.1
+        self.connections.get(id.index())?.as_ref()?.1
     }
 }
 
@@ -342,15 +362,16 @@ impl Handler for ShardThread {
     type Command = Letter;
 
     fn opened(&mut self, plane: &mut Plane<Self>, id: ConnectionId, guest: Guest) {
-        let Guest { client, dialect, peer, credentials, seat } = guest;
-        info!(%peer, client = client.as_str(), ?dialect, "open");
+        log_open(&guest);
+        let Guest { who, dialect, credentials, seat, .. } = guest;
+        let client = who.client.clone();
         let line = Line::WebSocket { id, dialect, _seat: seat };
         let guest = tidewire_hub::Guest { client, variant: dialect.variant(), credentials };
         let key = self.enter(plane, guest, line);
         if self.connections.len() <= id.index() {
             self.connections.resize(id.index() + 1, None);
         }
-        self.connections[id.index()] = Some((peer, key));
+        self.connections[id.index()] = Some((who, key));
         if let (Some(key), Dialect::Bare) = (key, dialect) {
             self.join_room(plane, key);
         }
@@ -360,7 +381,9 @@ impl Handler for ShardThread {
     fn message(&mut self, plane: &mut Plane<Self>, id: ConnectionId, message: Message<'_>) {
         let Some(key) = self.session(id) else { return }; // it ends: what still comes is not heard
         let Some(line) = self.ways.lines.get(key) else { return };
-        match (line.dialect(), &message) {
+        let dialect = line.dialect();
+        self.ways.meters.of(dialect).received.count(1, message.as_bytes().len());
+        match (dialect, &message) {
             (Dialect::Centrifuge(_), Message::Text(text)) => {
                 self.frame(plane, key, text.as_str(), |_| true);
             }
@@ -372,7 +395,7 @@ impl Handler for ShardThread {
 
     fn congested(&mut self, _: &mut Plane<Self>, id: ConnectionId) {
         if let Some(key) = self.session(id) {
-            self.shard.congested(key);
+            self.hold_back(key);
         }
     }
 
@@ -384,10 +407,13 @@ impl Handler for ShardThread {
     }
 
     fn closed(&mut self, plane: &mut Plane<Self>, id: ConnectionId, outcome: &Outcome) {
-        let Some((peer, key)) = self.connections.get_mut(id.index()).and_then(Option::take) else {
+        let Some((who, key)) = self.connections.get_mut(id.index()).and_then(Option::take) else {
             return;
         };
-        log_end(peer, outcome);
+        log_end(&who, outcome);
+        if let Some(failure) = outcome.failure {
+            self.ways.meters.failures.count(failure.name());
+        }
         if let Some(key) = key {
             Self::closed(self, plane, key);
             self.settle(plane);
@@ -400,6 +426,14 @@ impl Handler for ShardThread {
         self.partition.tick(at);
         self.shard.tick(at.at, &mut Exits { plane, ways: &mut self.ways });
         self.settle(plane);
+        self.post_meters();
+    }
+
+    fn turn_ended(&mut self, _: &mut Plane<Self>) {
+        let Ways { delivered, meters, .. } = &mut self.ways;
+        if !delivered.is_empty() {
+            delivered.written(unix_millis(), &mut meters.deliveries);
+        }
     }
 
     fn command(&mut self, plane: &mut Plane<Self>, letter: Letter) {
@@ -448,14 +482,22 @@ impl std::fmt::Debug for ShardThread {
     }
 }
 
+fn log_open(guest: &Guest) {
+    let Guest { who: Who { client, peer }, request, dialect, .. } = guest;
+    let (transport, dialect) = dialect.names();
+    info!(%peer, client = client.as_str(), %request, transport, dialect, "open");
+}
+
 /// How a connection ended.
-fn log_end(peer: SocketAddr, outcome: &Outcome) {
+fn log_end(who: &Who, outcome: &Outcome) {
+    let Who { client, peer } = who;
+    let client = client.as_str();
     if let Some(failure) = outcome.failure {
-        warn!(%peer, "error: {}", tidewire::Error::from(failure));
+        warn!(%peer, client, "error: {}", tidewire::Error::from(failure));
     }
     // Without a Close frame it ended as 1006 (RFC 6455 §7.1.5).
     let ours = outcome.sent.as_ref().map_or("", CloseFrame::reason);
-    info!(%peer, code = outcome.code().get(), reason = outcome.reason(), ours, "close");
+    info!(%peer, client, code = outcome.code().get(), reason = outcome.reason(), ours, "close");
 }
 
 fn may_have_token(command: &Command) -> bool {

@@ -1,18 +1,31 @@
 //! HTTP: the control plane, on tokio and hyper. Whoever becomes a session is handed to the
-//! [`node`].
+//! [`node`](crate::node).
 
 #![expect(clippy::result_large_err, reason = "either is a response, and neither is the rare one")]
 
 mod answer;
 mod api;
 mod body;
+mod exposition;
 mod gate;
+mod metrics;
+mod operator;
 mod pages;
+mod request;
 mod stream;
 mod websocket;
 
 use std::{
-    convert::Infallible, fmt, future::Future, io, net::SocketAddr, sync::Arc, time::Duration,
+    convert::Infallible,
+    fmt,
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use http::{Method, Request, Response, StatusCode, header};
@@ -27,20 +40,25 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::{Semaphore, mpsc, watch},
-    task::spawn_blocking,
+    task::{JoinSet, spawn_blocking},
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
-use tracing::{debug, error, warn};
+use tracing::{Instrument as _, debug, error, info_span, warn};
 
-pub(crate) use self::gate::Seat;
-use self::{answer::sentence, api::Api, body::Body};
+use self::{
+    answer::sentence,
+    api::Api,
+    body::Body,
+    request::{Caller, RequestIds, shown},
+};
+pub(crate) use self::{gate::Seat, request::RequestId};
 use crate::{
     config::Settings,
     demo,
     door::{Door, Visitor},
     listen::Listeners,
-    node::{self, Dialect, Guest, Node, NodeConfig, NodeHandle},
+    node::{self, Dialect, Guest, Node, NodeConfig, NodeHandle, Who},
 };
 
 /// Connections that are accepted and wait for their turn. Beyond, the kernel's queue fills.
@@ -65,7 +83,11 @@ pub struct Site {
     frame_len_max: usize,
     api: Api,
     demo: bool,
+    operator_public: bool,
+    log_lines_dropped: Arc<AtomicU64>,
     drain_within: Duration,
+    /// What tells the requests of this run from those of others, in logs.
+    run: u32,
 }
 
 impl Site {
@@ -76,7 +98,7 @@ impl Site {
     /// If the engine does not start.
     pub fn start(settings: &Settings, demo: bool) -> io::Result<Self> {
         let options = &settings.options;
-        let seed = random_seed()?;
+        let (seed, run) = (random_seed()?, random_run()?);
         let threads = usize::try_from(options.engine.threads).ok().filter(|count| *count > 0);
         let cores = || std::thread::available_parallelism().map_or(1, Into::into);
         let thread_count = threads.unwrap_or_else(cores);
@@ -122,8 +144,18 @@ impl Site {
             frame_len_max,
             api,
             demo,
+            operator_public: options.operator.public,
+            log_lines_dropped: Arc::default(),
             drain_within: options.drain_within,
+            run,
         })
+    }
+
+    /// Tells in the metrics how many lines of the log were dropped, which somebody else counts.
+    #[must_use]
+    pub fn log_lines_dropped(mut self, count: Arc<AtomicU64>) -> Self {
+        self.log_lines_dropped = count;
+        self
     }
 
     /// Whether clients have to speak TLS.
@@ -149,6 +181,12 @@ fn random_seed() -> io::Result<Seed> {
     Ok(Seed::new([half(&key[..8]), half(&key[8..])]))
 }
 
+fn random_run() -> io::Result<u32> {
+    let mut run = [0; 4];
+    getrandom::fill(&mut run).map_err(io::Error::other)?;
+    Ok(u32::from_be_bytes(run))
+}
+
 /// Everything that the connections share.
 struct Shared {
     node: NodeHandle,
@@ -158,14 +196,32 @@ struct Shared {
     frame_len_max: usize,
     api: Api,
     demo: bool,
+    /// Whether everybody may ask what is for the operator.
+    operator_public: bool,
+    log_lines_dropped: Arc<AtomicU64>,
+    /// Whether sessions are being told to go elsewhere.
+    draining: AtomicBool,
+    requests: RequestIds,
     /// Every task holds one; when the last one has ended, so have they.
     alive: mpsc::WeakSender<Infallible>,
 }
 
-/// Serves until `stop` is ready; then sessions are told to go elsewhere, and this returns once they
-/// have ended.
-pub async fn serve(listeners: Listeners, site: Site, stop: impl Future<Output = ()>) {
-    let Site { node, door, server, tls, frame_len_max, api, demo, drain_within } = site;
+impl Shared {
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// Serves `clients` until `stop` is ready; then sessions are told to go elsewhere, and this returns once they
+/// have ended. Until then the `operator` is answered.
+pub async fn serve(
+    clients: Listeners,
+    operator: Listeners,
+    site: Site,
+    stop: impl Future<Output = ()>,
+) {
+    let Site { node, door, server, tls, frame_len_max, api, demo, .. } = site;
+    let drain_within = site.drain_within;
     let (alive, mut all_ended) = mpsc::channel(1);
     let handle = node.handle().clone();
     let shared = Arc::new(Shared {
@@ -176,11 +232,17 @@ pub async fn serve(listeners: Listeners, site: Site, stop: impl Future<Output = 
         frame_len_max,
         api,
         demo,
+        operator_public: site.operator_public,
+        log_lines_dropped: site.log_lines_dropped,
+        draining: AtomicBool::new(false),
+        requests: RequestIds::new(site.run),
         alive: alive.downgrade(),
     });
+    let mut beside = JoinSet::new(); // which ends them when it is dropped
+    beside.spawn(operator::serve(operator, Arc::clone(&shared)));
     let (stopping, stopped) = watch::channel(());
     let (accepted, mut connections) = mpsc::channel(ACCEPTED_MAX);
-    listeners.accept_into(&accepted);
+    clients.accept_into(&accepted);
     let places = Arc::new(Semaphore::new(HTTP_COUNT_MAX));
     let accepting = async {
         // Whoever says nothing leaves its place after `HEAD_WITHIN`.
@@ -198,6 +260,7 @@ pub async fn serve(listeners: Listeners, site: Site, stop: impl Future<Output = 
         () = stop => {}
         () = accepting => {} // it ends with the listeners, which do not end
     }
+    shared.draining.store(true, Ordering::Relaxed);
     drop(connections); // which ends the accepting
     drop(stopping);
     drop(alive);
@@ -222,25 +285,30 @@ async fn speak_http(
     shared: Arc<Shared>,
     stopped: watch::Receiver<()>,
 ) {
-    let Some(tls) = shared.tls.clone() else {
-        return speak_over(io, peer, shared, stopped).await;
+    let tls = shared.tls.clone();
+    let respond = move |request| {
+        let shared = Arc::clone(&shared);
+        async move { respond(request, peer, &shared).await }
+    };
+    let Some(tls) = tls else {
+        return speak_over(io, peer, stopped, respond).await;
     };
     match timeout(HEAD_WITHIN, tls.accept(io)).await {
-        Ok(Ok(io)) => speak_over(io, peer, shared, stopped).await,
+        Ok(Ok(io)) => speak_over(io, peer, stopped, respond).await,
         Ok(Err(error)) => debug!(%peer, "TLS failed: {error}"),
         Err(_) => debug!(%peer, "TLS took too long"),
     }
 }
 
-async fn speak_over(
+async fn speak_over<R: Future<Output = Response<Body>>>(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
-    shared: Arc<Shared>,
     mut stopped: watch::Receiver<()>,
+    respond: impl Fn(Request<Incoming>) -> R,
 ) {
     let service = service_fn(|request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(answer(request, peer, &shared).await) }
+        let response = respond(request);
+        async move { Ok::<_, Infallible>(response.await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -260,17 +328,39 @@ async fn speak_over(
     }
 }
 
-async fn answer(
+/// Answers a request. Whatever is logged meanwhile tells which one it is about.
+async fn respond(
     request: Request<Incoming>,
     peer: SocketAddr,
     shared: &Arc<Shared>,
 ) -> Response<Body> {
+    let caller = Caller { request: shared.requests.next(), peer };
+    let (id, method, target) = (caller.request, request.method(), shown(request.uri()));
+    let span = info_span!("request", %id, %peer, %method, target);
+    let answering = async {
+        let response = answer(request, caller, shared).await;
+        debug!(status = response.status().as_u16(), "answered");
+        response
+    };
+    answering.instrument(span).await
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    caller: Caller,
+    shared: &Arc<Shared>,
+) -> Response<Body> {
+    if shared.operator_public
+        && let Some(answer) = operator::answer(&request, shared).await
+    {
+        return answer;
+    }
     let path = request.uri().path();
     let wants_room = shared.demo && path == "/" && request.headers().contains_key(header::UPGRADE);
     let answer = if path.starts_with("/connection/") || wants_room {
-        knock(request, peer, shared).await
+        knock(request, caller, shared).await
     } else if path == "/emulation" {
-        emulation(request, peer, shared).await
+        emulation(request, caller, shared).await
     } else if path.starts_with("/api/") {
         shared.api.answer(request).await
     } else if shared.demo {
@@ -284,17 +374,17 @@ async fn answer(
 /// Whoever wants to become a session.
 async fn knock(
     mut request: Request<Incoming>,
-    peer: SocketAddr,
+    caller: Caller,
     shared: &Arc<Shared>,
 ) -> Result<Response<Body>, Response<Body>> {
     let knocked =
-        shared.door.knock(shared.node.now(), peer.ip(), shared.tls.is_some(), &mut request);
+        shared.door.knock(shared.node.now(), caller.peer.ip(), shared.tls.is_some(), &mut request);
     let visitor = knocked.map_err(|refused| gate::refusal(&refused))?;
     let page = visitor.page.clone();
     let answer = if request.method() == Method::OPTIONS {
         Ok(gate::preflight(&page))
     } else {
-        enter(request, peer, visitor, shared).await
+        enter(request, caller, visitor, shared).await
     };
     let mut answer = answer.unwrap_or_else(|refused| refused);
     gate::tell(answer.headers_mut(), &page);
@@ -303,13 +393,13 @@ async fn knock(
 
 async fn enter(
     request: Request<Incoming>,
-    peer: SocketAddr,
+    caller: Caller,
     visitor: Visitor,
     shared: &Arc<Shared>,
 ) -> Result<Response<Body>, Response<Body>> {
     let newcomer = |visitor: Visitor| {
         let seat = Seat::take(&shared.door, &visitor)?;
-        Ok(Newcomer { peer, seat, credentials: visitor.credentials })
+        Ok(Newcomer { caller, seat, credentials: visitor.credentials })
     };
     let (len_max, node) = (shared.frame_len_max, &shared.node);
     match request.uri().path() {
@@ -339,10 +429,10 @@ async fn enter(
 /// What a session says whose bytes go one way only. Its secret name is all that it has to show.
 async fn emulation(
     request: Request<Incoming>,
-    peer: SocketAddr,
+    caller: Caller,
     shared: &Arc<Shared>,
 ) -> Result<Response<Body>, Response<Body>> {
-    let page = shared.door.recognize(peer.ip(), shared.tls.is_some(), &request);
+    let page = shared.door.recognize(caller.peer.ip(), shared.tls.is_some(), &request);
     let page = page.map_err(|refused| gate::refusal(&refused))?;
     let answer = if request.method() == Method::OPTIONS {
         Ok(gate::preflight(&page))
@@ -357,7 +447,7 @@ async fn emulation(
 /// Somebody who has been let in, and is about to become a session.
 #[derive(Debug)]
 struct Newcomer {
-    peer: SocketAddr,
+    caller: Caller,
     seat: Seat,
     credentials: Option<Credentials>,
 }
@@ -365,8 +455,8 @@ struct Newcomer {
 impl Newcomer {
     /// `None` if the system has no random numbers, so that nobody can get a name.
     fn speaking(self, dialect: Dialect) -> Option<Guest> {
-        let Self { peer, seat, credentials } = self;
-        let client = node::new_client().ok()?;
-        Some(Guest { client, dialect, peer, credentials, seat })
+        let Self { caller: Caller { request, peer }, seat, credentials } = self;
+        let who = Who { client: node::new_client().ok()?, peer };
+        Some(Guest { who, request, dialect, credentials, seat })
     }
 }

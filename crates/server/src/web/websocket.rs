@@ -1,6 +1,6 @@
 //! WebSockets: the opening handshake here, and then the node.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, sync::Arc};
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -13,7 +13,7 @@ use tidewire::{
 use tidewire_engine::Adopted;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
-use tracing::{info, warn};
+use tracing::{Instrument as _, info, warn};
 
 use super::{Newcomer, Shared, answer::sentence, body::Body, stream::overloaded};
 use crate::{
@@ -31,19 +31,18 @@ pub(crate) fn open(
     newcomer: Newcomer,
     shared: &Arc<Shared>,
 ) -> Response<Body> {
-    let peer = newcomer.peer;
     let handshake = match tidewire::hyper::handshake(&mut request, &shared.server) {
         Ok(handshake) => handshake,
         Err(refused) => {
             if !matches!(refused.error(), HandshakeError::NotWebSocket) {
-                info!(%peer, "handshake refused: {}", refused.error());
+                info!("handshake refused: {}", refused.error());
             }
             return refused.into_response().map(Body::from);
         }
     };
     let Some(guest) = newcomer.speaking(dialect) else { return overloaded() };
-    accept(handshake, guest, peer, shared).unwrap_or_else(|misuse| {
-        warn!(%peer, "cannot answer: {misuse}");
+    accept(handshake, guest, shared).unwrap_or_else(|misuse| {
+        warn!("cannot answer: {misuse}");
         sentence(StatusCode::INTERNAL_SERVER_ERROR, "This was not meant to happen.")
     })
 }
@@ -51,7 +50,6 @@ pub(crate) fn open(
 fn accept(
     handshake: Handshake,
     guest: Guest,
-    peer: SocketAddr,
     shared: &Arc<Shared>,
 ) -> Result<Response<Body>, ApiMisuse> {
     let mut accept = Accept::new();
@@ -60,12 +58,13 @@ fn accept(
     }
     let (response, upgrading) = handshake.accept_with(&accept)?;
     let (node, alive) = (shared.node.clone(), shared.alive.upgrade());
-    tokio::spawn(async move {
+    let handing_over = async move {
         if let Err(error) = hand_over(upgrading, guest, &node).await {
-            info!(%peer, "gone before it was open: {error}");
+            info!("gone before it was open: {error}");
         }
         drop(alive);
-    });
+    };
+    tokio::spawn(handing_over.in_current_span());
     Ok(response.map(Body::from))
 }
 
