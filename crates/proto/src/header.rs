@@ -77,6 +77,7 @@ impl FrameHeader {
     }
 
     /// The bytes of this header, its length in the shortest form.
+    #[inline]
     pub fn encode(&self) -> EncodedHeader {
         let mut out = EncodedHeader { bytes: [0; Self::LEN_MAX], len: 2 };
         out.bytes[0] = u8::from(self.fin) << 7 | self.rsv << 4 | self.opcode as u8;

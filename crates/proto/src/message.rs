@@ -203,6 +203,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// Bytes of payload.
+    #[inline]
     pub fn len(&self) -> usize {
         self.source.len()
     }
