@@ -51,7 +51,6 @@
 //! that says where each clause of the RFCs is obeyed.
 #![forbid(unsafe_code)]
 
-mod access;
 mod agreed;
 #[cfg(feature = "axum")]
 pub mod axum;
@@ -64,6 +63,7 @@ mod error;
 mod flusher;
 #[cfg(any(feature = "http2", feature = "hyper"))]
 mod heads;
+mod hold;
 #[cfg(feature = "http2")]
 pub mod http2;
 #[cfg(feature = "hyper")]

@@ -72,8 +72,8 @@ const SHORT_LEN_MAX: usize = 256;
 const SLICES_MAX: usize = 32;
 
 impl<S: Stream> Link<S> {
-    pub(crate) fn new(io: S, conn: Connection) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(io: S, conn: Connection) -> Self {
+        Self {
             inner: Mutex::new(Inner {
                 io: Some(io),
                 conn,
@@ -85,7 +85,7 @@ impl<S: Stream> Link<S> {
             room: OnceLock::new(),
             flusher: Flusher::current(),
             scheduled: AtomicBool::new(false),
-        })
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner<S>> {
@@ -124,17 +124,7 @@ impl<S: Stream> Link<S> {
         result
     }
 
-    /// What follows on a [`try_flush`](Inner::try_flush) of the owner's: as
-    /// [`poll_flush`](Self::poll_flush) does.
-    pub(crate) fn after_flush(
-        self: &Arc<Self>,
-        result: Poll<io::Result<()>>,
-    ) -> Poll<io::Result<()>> {
-        self.notify_room();
-        if result.is_pending() { self.poll_flush(&mut self.lock()) } else { result }
-    }
-
-    fn notify_room(&self) {
+    pub(crate) fn notify_room(&self) {
         if let Some(room) = self.room.get() {
             room.notify_waiters();
         }
@@ -339,6 +329,7 @@ impl<S: Stream> Inner<S> {
     }
 
     /// Does what is due, where a deadline has passed.
+    #[inline(never)]
     pub(crate) fn meet_deadline(&mut self) -> Option<Event> {
         with_context(|cx| match self.conn.poll_timeout() {
             Some(deadline) if deadline <= cx.now => self.conn.handle_timeout(cx).map(Event::from),
@@ -349,6 +340,13 @@ impl<S: Stream> Inner<S> {
     /// The transport has ended or broken.
     pub(crate) fn eof(&mut self) -> Option<Event> {
         with_context(|cx| self.conn.handle_eof(cx).map(Event::from))
+    }
+
+    /// Whether a message may be sent right now: mostly nothing at all stands before it.
+    #[inline]
+    pub(crate) fn takes_message(&self) -> io::Result<bool> {
+        let at_rest = self.write_error.is_none() && self.conn.outbox().is_empty() && self.is_open();
+        Ok(at_rest || self.has_room()? && !self.is_ending())
     }
 
     /// Whether another message may be queued.

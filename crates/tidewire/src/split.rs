@@ -265,11 +265,11 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn split(self) -> (Receiver, Sender) {
+    pub fn split(mut self) -> (Receiver, Sender) {
         let (inbound, messages) = mpsc::channel(WAITING_MAX);
         // It is there before anybody waits, so that what is written from now on is told.
         self.link().room.get_or_init(Box::default);
-        let link = Arc::clone(self.link()) as Arc<dyn Outbound>;
+        let link = Arc::clone(self.share_link()) as Arc<dyn Outbound>;
         let driver = Some(tokio::spawn(drive(self, inbound)));
         (Receiver { messages, driver }, Sender(Arc::new(LastSender(link))))
     }
@@ -285,7 +285,7 @@ async fn drive<S: Stream>(mut ws: WebSocket<S>, inbound: Inbound) {
             }
         }
     }
-    let end = OnDrop(Arc::clone(ws.link()));
+    let end = OnDrop(Arc::clone(ws.share_link()));
     let mut wanted = true;
     loop {
         let place = if wanted { place_for_one(&mut ws, &inbound).await } else { None };

@@ -65,6 +65,8 @@ pub(crate) fn poll_timer<S: Stream>(
     }
 }
 
+/// Not inlined, so that the above is.
+#[inline(never)]
 fn poll_deadline<S: Stream>(
     deadline: Timestamp,
     timer: &mut Option<Timer>,

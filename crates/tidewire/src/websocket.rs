@@ -18,9 +18,9 @@ use tidewire_proto::{
 use tokio::sync::oneshot;
 
 use crate::{
-    access::Access,
     agreed::{Agreed, Terms},
     error::Error,
+    hold::Hold,
     link::{Inner, Link, Short, Stream},
     message::Message,
     net_stream::NetStream,
@@ -55,7 +55,7 @@ use crate::{
 /// A connection that is dropped while open says 1001 (going away), or 1011 (internal error) by a
 /// panic, if the socket takes it at once, and ends TCP. To wait for the peer, [`close`](Self::close) it.
 pub struct WebSocket<S: Stream = NetStream> {
-    link: Arc<Link<S>>,
+    link: Hold<S>,
     unread: Unread,
     /// What was read while a `send` waited for room.
     ahead: Option<Box<Ahead>>,
@@ -143,7 +143,7 @@ impl<S: Stream> WebSocket<S> {
         #[cfg(feature = "deflate")]
         let conn = conn.with_deflate(agreed.deflate);
         Self {
-            link: Link::new(io, conn),
+            link: Hold::new(Link::new(io, conn)),
             unread: Unread::new(unread),
             ahead: None,
             timer: None,
@@ -238,8 +238,13 @@ impl<S: Stream> WebSocket<S> {
         }
     }
 
-    pub(crate) const fn link(&self) -> &Arc<Link<S>> {
+    pub(crate) fn link(&self) -> &Link<S> {
         &self.link
+    }
+
+    /// The link, for somebody else to hold as well.
+    pub(crate) fn share_link(&mut self) -> &Arc<Link<S>> {
+        self.link.share()
     }
 
     /// [`next`](Self::next) for the task behind a split connection: woken as well when a sender
@@ -280,13 +285,13 @@ impl<S: Stream> WebSocket<S> {
         task: &mut task::Context<'_>,
         message: &mut Option<Outgoing<'_>>,
     ) -> Poll<Result<(), Error>> {
-        let mut access = Access::new(&mut self.link);
-        let mut inner = &mut *access;
-        if !inner.has_room()? || inner.is_ending() {
-            drop(access);
+        let mut lock = None;
+        let mut inner = self.link.access(&mut lock);
+        while !inner.takes_message()? {
+            drop(lock);
             ready!(self.poll_ready(task))?;
-            access = Access::new(&mut self.link);
-            inner = &mut *access;
+            lock = None;
+            inner = self.link.access(&mut lock);
         }
         // A short one is not moved out: to load in one piece what was stored in several makes the
         // processor wait.
@@ -307,7 +312,7 @@ impl<S: Stream> WebSocket<S> {
             }
         }
         let flushed = flush_or_cork(inner, &self.unread);
-        drop(access);
+        drop(lock);
         Poll::Ready(self.after_flush_or_cork(flushed))
     }
 
@@ -326,7 +331,7 @@ impl<S: Stream> WebSocket<S> {
     }
 
     /// Queues a message, and has it written once this task yields.
-    pub(crate) fn queue(&self, message: Outgoing<'_>) -> Result<(), Error> {
+    pub(crate) fn queue(&mut self, message: Outgoing<'_>) -> Result<(), Error> {
         let mut inner = self.link.lock();
         with_context(|cx| inner.conn.send(cx, message))?;
         drop(inner);
@@ -427,11 +432,11 @@ impl<S: Stream> WebSocket<S> {
 
     /// Writes at once, or leaves it to the flusher while more messages are unread.
     pub(crate) fn flush_or_cork(&mut self) -> Result<(), Error> {
-        let flushed = flush_or_cork(&mut Access::new(&mut self.link), &self.unread);
+        let flushed = flush_or_cork(self.link.access(&mut None), &self.unread);
         self.after_flush_or_cork(flushed)
     }
 
-    fn after_flush_or_cork(&self, flushed: Option<Poll<io::Result<()>>>) -> Result<(), Error> {
+    fn after_flush_or_cork(&mut self, flushed: Option<Poll<io::Result<()>>>) -> Result<(), Error> {
         match flushed.map(|result| self.link.after_flush(result)) {
             Some(Poll::Ready(result)) => Ok(result?),
             // The flusher goes on when the transport takes more.
@@ -446,11 +451,9 @@ impl<S: Stream> WebSocket<S> {
     pub(crate) fn poll_flush(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             self.link.owner.register(task.waker());
-            let mut inner = self.link.lock();
-            if self.link.poll_flush(&mut inner)?.is_ready() {
+            if self.link.poll_flush()?.is_ready() {
                 return Poll::Ready(Ok(()));
             }
-            drop(inner);
             ready!(self.poll_meanwhile(task))?;
         }
     }
@@ -458,7 +461,7 @@ impl<S: Stream> WebSocket<S> {
     /// Ready when there is room in the queue. Reads ahead while there is none.
     pub(crate) fn poll_ready(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
         loop {
-            let mut inner = self.link.lock();
+            let inner = self.link.lock();
             if inner.is_ending() {
                 drop(inner);
                 return self.poll_end(task);
@@ -466,11 +469,11 @@ impl<S: Stream> WebSocket<S> {
             if inner.has_room()? {
                 return Poll::Ready(Ok(()));
             }
+            drop(inner);
             self.link.owner.register(task.waker());
-            if self.link.poll_flush(&mut inner)?.is_ready() || inner.has_room()? {
+            if self.link.poll_flush()?.is_ready() || self.link.lock().has_room()? {
                 return Poll::Ready(Ok(()));
             }
-            drop(inner);
             ready!(self.poll_meanwhile(task))?;
         }
     }
@@ -509,8 +512,10 @@ impl<S: Stream> WebSocket<S> {
         let mut inner = self.link.lock();
         inner.conn.pause_reading();
         if inner.wants_flush() {
+            drop(inner);
             self.link.owner.register(task.waker());
-            let _ = self.link.poll_flush(&mut inner);
+            let _ = self.link.poll_flush();
+            inner = self.link.lock();
         }
         let event = ready!(poll_timer(&mut self.timer, &mut inner, task));
         drop(inner);
@@ -572,50 +577,54 @@ impl<S: Stream> WebSocket<S> {
 
     /// Reads, writes and keeps time until something happens.
     fn poll_transport(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<Event>> {
-        let mut access = Access::new(&mut self.link);
-        let inner = &mut *access;
-        if inner.conn.is_reading_paused() {
-            with_context(|cx| inner.conn.resume_reading(cx.now));
-        }
-        loop {
-            let inner = &mut *access;
-            if self.turn == TURN_LEN_MAX {
-                self.turn = 0;
-                yield_now(task);
-                return Poll::Pending;
+        let mut flushed = false;
+        'locked: loop {
+            let mut lock = None;
+            let inner = self.link.access(&mut lock);
+            if inner.conn.is_reading_paused() {
+                with_context(|cx| inner.conn.resume_reading(cx.now));
             }
-            if let Some(event) = self.unread.next(&mut inner.conn) {
-                self.turn += 1;
-                self.unread.shrink();
-                return Poll::Ready(Ok(event));
-            }
-            // Everything that was read has been answered: now the answers leave.
-            if inner.wants_flush() {
-                // Errors of writing are told by `send`; here what arrives is still of interest.
-                let result = inner.try_flush();
-                drop(access);
-                let _ = self.link.after_flush(result);
-                access = Access::new(&mut self.link);
-            }
-            let inner = &mut *access;
-            // A peer that never falls silent must not keep the deadlines from being looked at; where
-            // it does, the timer looks, so not after the first read: mostly it is the only one.
-            // Not before what was read has been either: it may meet them.
-            if self.reads > 1 {
-                self.reads = 0;
-                if let Some(event) = inner.meet_deadline() {
+            loop {
+                if self.turn == TURN_LEN_MAX {
+                    self.turn = 0;
+                    yield_now(task);
+                    return Poll::Pending;
+                }
+                if let Some(event) = self.unread.next(&mut inner.conn) {
+                    self.turn += 1;
+                    self.unread.shrink();
                     return Poll::Ready(Ok(event));
                 }
-            }
-            match inner.poll_read(task, &mut self.unread) {
-                Poll::Ready(Ok(Some(event))) => return Poll::Ready(Ok(event)),
-                Poll::Ready(Ok(None)) => self.reads += 1,
-                Poll::Ready(Err(error)) => return Poll::Ready(broken(inner, error)),
-                Poll::Pending => {
-                    self.turn = 0;
+                // Everything that was read has been answered: now the answers leave, or as much of
+                // them as the transport takes.
+                if inner.wants_flush() && !flushed {
+                    flushed = true;
+                    // Errors of writing are told by `send`; here what arrives is still of interest.
+                    let result = inner.try_flush();
+                    drop(lock);
+                    let _ = self.link.after_flush(result);
+                    continue 'locked;
+                }
+                flushed = false;
+                // A peer that never falls silent must not keep the deadlines from being looked at;
+                // where it does, the timer looks, so not after the first read: mostly it is the
+                // only one. Not before what was read has been either: it may meet them.
+                if self.reads > 1 {
                     self.reads = 0;
-                    if let Some(event) = ready!(poll_timer(&mut self.timer, inner, task)) {
+                    if let Some(event) = inner.meet_deadline() {
                         return Poll::Ready(Ok(event));
+                    }
+                }
+                match inner.poll_read(task, &mut self.unread) {
+                    Poll::Ready(Ok(Some(event))) => return Poll::Ready(Ok(event)),
+                    Poll::Ready(Ok(None)) => self.reads += 1,
+                    Poll::Ready(Err(error)) => return Poll::Ready(broken(inner, error)),
+                    Poll::Pending => {
+                        self.turn = 0;
+                        self.reads = 0;
+                        if let Some(event) = ready!(poll_timer(&mut self.timer, inner, task)) {
+                            return Poll::Ready(Ok(event));
+                        }
                     }
                 }
             }
@@ -639,6 +648,7 @@ fn flush_or_cork<S: Stream>(inner: &mut Inner<S>, unread: &Unread) -> Option<Pol
 
 /// Reading failed. Only a connection that was open is surprised: after a closing handshake many
 /// peers just drop the transport.
+#[cold]
 fn broken<S: Stream>(inner: &mut Inner<S>, error: io::Error) -> io::Result<Event> {
     let surprised = inner.is_open();
     match inner.eof() {
