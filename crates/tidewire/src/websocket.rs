@@ -181,8 +181,10 @@ impl<S: Stream> WebSocket<S> {
     ///
     /// # Cancel safety
     /// Nothing is lost if the future is dropped.
-    pub async fn next(&mut self) -> Result<Option<Message>, Error> {
-        poll_fn(|task| self.poll_next(task)).await
+    #[expect(clippy::should_implement_trait, reason = "an async fn is not taken for it either")]
+    pub fn next(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
+        // Not an async fn: that hands each message on once more.
+        poll_fn(|task| self.poll_next(task))
     }
 
     /// [`next`](Self::next), for hand-written futures.
@@ -194,14 +196,18 @@ impl<S: Stream> WebSocket<S> {
             self.fragments = Fragments::Off;
             self.link.lock().conn.deliver_fragments(false);
         }
-        loop {
-            match ready!(self.poll_event(task))? {
-                Some(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
-                Some(Event::Fragment(fragment)) => self.skipped(fragment.last),
-                Some(_) => {}
-                None => return Poll::Ready(Ok(None)),
+        while self.end == End::NotYet {
+            match ready!(self.poll_untold(task)) {
+                // Not by way of `tell`: it is moved once less.
+                Ok(Event::Message(message)) => return Poll::Ready(Ok(Some(message))),
+                event => {
+                    if let Some(Event::Fragment(fragment)) = self.tell(event)? {
+                        self.skipped(fragment.last);
+                    }
+                }
             }
         }
+        Poll::Ready(Ok(None))
     }
 
     /// The next message, to be read while it arrives: for messages that are larger than memory.
@@ -543,27 +549,39 @@ impl<S: Stream> WebSocket<S> {
         if self.end == End::Told {
             return Poll::Ready(Ok(None));
         }
-        let event = match self.take_ahead() {
-            Some(event) => event,
-            None => match ready!(self.poll_transport(task)) {
-                Ok(event) => event,
-                Err(error) => {
-                    self.end = End::Told;
-                    return Poll::Ready(Err(error.into()));
-                }
-            },
-        };
-        if let Event::Closed(outcome) = event {
-            self.end = End::Told;
-            self.timer = None;
-            self.link.lock().end_sending();
-            return Poll::Ready(match outcome.failure {
-                Some(failure) => Err(failure.into()),
-                None if outcome.was_clean() => Ok(None),
-                None => Err(Error::Closed(outcome)),
-            });
+        let event = ready!(self.poll_untold(task));
+        Poll::Ready(self.tell(event))
+    }
+
+    /// The next event, be it read ahead, as it is.
+    #[inline]
+    fn poll_untold(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<Event>> {
+        match self.take_ahead() {
+            Some(event) => Poll::Ready(Ok(event)),
+            None => self.poll_transport(task),
         }
-        Poll::Ready(Ok(Some(event)))
+    }
+
+    /// What is told of an event; `None` for a clean end.
+    #[inline(never)]
+    fn tell(&mut self, event: io::Result<Event>) -> Result<Option<Event>, Error> {
+        match event {
+            Ok(Event::Closed(outcome)) => {
+                self.end = End::Told;
+                self.timer = None;
+                self.link.lock().end_sending();
+                match outcome.failure {
+                    Some(failure) => Err(failure.into()),
+                    None if outcome.was_clean() => Ok(None),
+                    None => Err(Error::Closed(outcome)),
+                }
+            }
+            Ok(event) => Ok(Some(event)),
+            Err(error) => {
+                self.end = End::Told;
+                Err(error.into())
+            }
+        }
     }
 
     fn take_ahead(&mut self) -> Option<Event> {
