@@ -28,11 +28,17 @@ pub(crate) struct Host {
     pub(crate) down: Vec<Link<Parcel>>,
     /// Nothing is served before.
     pub(crate) frozen_until: u64,
+    /// Events are lost, repeated and late.
+    pub(crate) unreliable: bool,
+    /// One that will come again.
+    pub(crate) late: Option<(ShardIndex, Event)>,
 }
 
 /// The links to shards, as the crossing sees them.
 struct Down<'a> {
     links: &'a mut [Link<Parcel>],
+    late: &'a mut Option<(ShardIndex, Event)>,
+    unreliable: bool,
     random: &'a mut Random,
     now: u64,
     fault: Option<Fault>,
@@ -51,6 +57,31 @@ impl Lane for Down<'_> {
                 *publication = other.into();
             }
             _ => {}
+        }
+        let is_of_stream =
+            matches!(&parcel, Parcel::Event(Event::Published { epoch: Some(_), .. }));
+        if self.unreliable && is_of_stream && self.random.one_in(4) {
+            return self.put_badly(to, parcel);
+        }
+        self.links[to.get()].put(self.now, self.random, parcel)
+    }
+}
+
+impl Down<'_> {
+    /// An event is lost, comes twice, or will come again.
+    fn put_badly(&mut self, to: ShardIndex, parcel: Parcel) -> Result<(), Parcel> {
+        let Parcel::Event(event) = &parcel else { return Ok(()) };
+        let link = &mut self.links[to.get()];
+        match self.random.below(4) {
+            0 => return Ok(()),
+            1 => _ = link.put(self.now, self.random, parcel.clone()), // it may as well be lost
+            2 => *self.late = Some((to, event.clone())),
+            _ => {
+                if let Some((of, late)) = self.late.take() {
+                    let link = &mut self.links[of.get()];
+                    let _ = link.put(self.now, self.random, Parcel::Event(late)); // likewise
+                }
+            }
         }
         self.links[to.get()].put(self.now, self.random, parcel)
     }
@@ -84,7 +115,8 @@ impl Host {
             Ask::Publish(draft) => serial_in(&draft.data),
             _ => None,
         };
-        let mut down = Down { links: &mut self.down, random, now, fault };
+        let (links, late, unreliable) = (&mut self.down, &mut self.late, self.unreliable);
+        let mut down = Down { links, late, unreliable, random, now, fault };
         if let Some(answer) = plant(fault, &mut request, down.random) {
             let response = Response { id: request.id, answer };
             self.crossing.over(&mut down).respond(from, response);
@@ -110,7 +142,8 @@ impl Host {
         self.partition.tick(moment(now));
         if self.crossing.is_behind() {
             let partition = &self.partition;
-            let mut down = Down { links: &mut self.down, random, now, fault };
+            let (links, late, unreliable) = (&mut self.down, &mut self.late, self.unreliable);
+            let mut down = Down { links, late, unreliable, random, now, fault };
             self.crossing.catch_up(&mut down, |channel| partition.top(channel));
         }
     }

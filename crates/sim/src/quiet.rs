@@ -50,6 +50,7 @@ impl World {
         self.is_quiet = true;
         for host in &mut self.hosts {
             host.frozen_until = 0;
+            host.unreliable = false;
             host.down.iter_mut().for_each(Link::clear_up);
         }
         self.up.iter_mut().flatten().for_each(Link::clear_up);

@@ -22,6 +22,9 @@ pub(crate) struct Terrain {
     /// What a queue between threads holds.
     pub(crate) queue_count_max: usize,
     pub(crate) delay_max: u64,
+    /// Events of streams may be lost in silence, come twice, or come again late: no broker promises more. Then
+    /// positions are checked, since nothing else tells of a last event.
+    pub(crate) unreliable: bool,
     /// Nothing goes wrong but what clients do: no queue is full, no partition freezes, no limit is reached.
     pub(crate) calm: bool,
 }
@@ -49,7 +52,8 @@ impl Terrain {
     pub(crate) fn new(seed: u64, random: &mut Random) -> Self {
         let calm = random.one_in(3);
         let key = Seed::new([seed, 0x5EED]);
-        let checks_positions = random.one_in(2);
+        let unreliable = !calm && random.one_in(2);
+        let checks_positions = unreliable || random.one_in(2);
         let mut config = HubConfig::new(namespaces(key), key);
         config.ping_interval = Some(Duration::from_secs(2));
         config.pong_within = Duration::from_millis(1_500);
@@ -82,6 +86,7 @@ impl Terrain {
             client_count: 2 + random.index(7),
             queue_count_max: if calm { 100_000 } else { random.pick(&[1, 4, 20, 100]) },
             delay_max: random.pick(&[0, 5, 40, 200]),
+            unreliable,
             calm,
         }
     }

@@ -79,6 +79,8 @@ impl World {
             crossing: Crossing::new(MISSED_CHANNEL_COUNT_MAX),
             down: down(),
             frozen_until: 0,
+            unreliable: terrain.unreliable,
+            late: None,
         });
         let hosts = hosts.collect();
         let links = || {
