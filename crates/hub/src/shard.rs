@@ -196,6 +196,11 @@ impl Shard {
         }
     }
 
+    /// Who a session is, once it has said so.
+    pub fn user(&self, session: SessionKey) -> Option<&UserId> {
+        Some(&self.sessions.get(session)?.member.user)
+    }
+
     /// A session has broken the rules, of its dialect or of its transport: it ends, and is told why.
     pub fn fail(
         &mut self,

@@ -289,3 +289,38 @@ async fn tls_ends_here_for_every_transport() {
     let unsubscribed = ask(&mut ws, r#"{"id":3,"unsubscribe":{"channel":"news:1"}}"#).await;
     assert_eq!(unsubscribed, r#"{"id":3,"unsubscribe":{}}"#);
 }
+
+/// At the limit and one beyond it, whichever threads they are on, and however they say who they are.
+#[tokio::test]
+async fn a_user_has_so_many_connections_on_a_node() {
+    let site = Site::new("users", "");
+    let config = CONFIG.replace("token_cookie", "user_connection_limit = 3\ntoken_cookie");
+    fs::write(site.file(), format!("{config}\n[engine]\nthreads = 3\n")).unwrap();
+    let (_server, address) = site.serve().await;
+    let (ann, bob) = (site.token(&["--user", "ann"]).await, site.token(&["--user", "bob"]).await);
+    let connect = |token: &str| format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#);
+    let mut there = Vec::new();
+    for _ in 0..3 {
+        let mut ws = tidewire::connect(&url(&address)).await.unwrap();
+        let connected = ask(&mut ws, &connect(&ann)).await;
+        assert!(connected.contains(r#""client":""#), "{connected}");
+        // Whoever is one too many is told so behind it.
+        ws.send(r#"{"id":2,"rpc":{"method":"x"}}"#).await.unwrap();
+        assert!(text(&mut ws).await.contains(r#""code":104"#));
+        there.push(ws);
+    }
+    let mut fourth = tidewire::connect(&url(&address)).await.unwrap();
+    fourth.send(connect(&ann)).await.unwrap();
+    assert_eq!(ended(&mut fourth).await, 3504, "connection limit");
+    let by_header = Client::new().header("Authorization", format!("Bearer {ann}")).unwrap();
+    let error = by_header.connect(&url(&address)).await.unwrap_err();
+    assert_eq!(status(&error), Some(429), "{error}");
+    let mut bobs = tidewire::connect(&url(&address)).await.unwrap();
+    assert!(ask(&mut bobs, &connect(&bob)).await.contains(r#""client":""#));
+    // Who leaves makes room.
+    there.pop().unwrap().close(tidewire::CloseCode::NORMAL_CLOSURE, "").await.unwrap();
+    let mut again = tidewire::connect(&url(&address)).await.unwrap();
+    assert!(ask(&mut again, &connect(&ann)).await.contains(r#""client":""#));
+    again.send(r#"{"id":2,"rpc":{"method":"x"}}"#).await.unwrap();
+    assert!(text(&mut again).await.contains(r#""code":104"#));
+}

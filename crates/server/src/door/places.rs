@@ -115,14 +115,7 @@ impl Places {
     /// # Errors
     /// If the user has none left.
     pub fn enter_user(&self, user: &UserId) -> Result<UserPlace, Full> {
-        let user = (!user.is_anonymous()).then(|| user.clone());
-        if let Some(user) = &user {
-            let count_max = self.0.limits.connection_count_per_user_max;
-            if !increment(&mut self.0.lock().users, user.clone(), count_max) {
-                return Err(Full::User);
-            }
-        }
-        Ok(UserPlace { shared: Arc::clone(&self.0), user })
+        self.0.enter_user(user)
     }
 
     /// How many are taken.
@@ -131,7 +124,28 @@ impl Places {
     }
 }
 
+impl Place {
+    /// Takes a place among those of `user` for this connection, which has said who it is by now.
+    ///
+    /// # Errors
+    /// If the user has none left.
+    pub fn enter_user(&self, user: &UserId) -> Result<UserPlace, Full> {
+        self.shared.enter_user(user)
+    }
+}
+
 impl Shared {
+    fn enter_user(self: &Arc<Self>, user: &UserId) -> Result<UserPlace, Full> {
+        let user = (!user.is_anonymous()).then(|| user.clone());
+        if let Some(user) = &user {
+            let count_max = self.limits.connection_count_per_user_max;
+            if !increment(&mut self.lock().users, user.clone(), count_max) {
+                return Err(Full::User);
+            }
+        }
+        Ok(UserPlace { shared: Arc::clone(self), user })
+    }
+
     /// A panic elsewhere has not made the counts wrong: nothing between lock and unlock panics.
     fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)

@@ -27,6 +27,8 @@ pub(crate) struct Ways {
     pub(crate) lines: Lines,
     /// For the brokers, in this order.
     pub(crate) requests: VecDeque<Request>,
+    /// Sessions that have said who they are, and are not counted among their user's yet.
+    pub(crate) connected: Vec<SessionKey>,
     /// Sessions whose readers do not keep up, and the shard has not heard of it.
     pub(crate) congested: Vec<SessionKey>,
     /// Sessions whose transport has ended, and the shard has not heard of it.
@@ -150,6 +152,9 @@ impl Outside for Exits<'_> {
     fn reply(&mut self, session: SessionKey, id: CommandId, reply: Result<Reply, Error>) {
         if let Err(error) = reply {
             self.ways.meters.command_errors.count(error.name());
+        }
+        if let Ok(Reply::Connected(_)) = reply {
+            self.ways.connected.push(session);
         }
         self.say(session, |out, dialect, line| {
             let name = match line {

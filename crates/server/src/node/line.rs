@@ -10,7 +10,7 @@ use super::{dialect::Dialect, letter::Who, secret::StreamName, stream::StreamEnd
 /// Where a session's bytes go.
 #[derive(Debug)]
 pub(crate) enum Line {
-    WebSocket { id: ConnectionId, dialect: Dialect, _seat: Seat },
+    WebSocket { id: ConnectionId, dialect: Dialect, seat: Seat },
     Stream(Box<Stream>),
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Stream {
     pub(crate) dialect: Dialect,
     pub(crate) who: Who,
     pub(crate) end: StreamEnd,
-    pub(crate) _seat: Seat,
+    pub(crate) seat: Seat,
 }
 
 impl Line {
@@ -29,6 +29,14 @@ impl Line {
         match self {
             Self::WebSocket { dialect, .. } => *dialect,
             Self::Stream(stream) => stream.dialect,
+        }
+    }
+
+    /// What its session holds while it is here.
+    pub(crate) fn seat_mut(&mut self) -> &mut Seat {
+        match self {
+            Self::WebSocket { seat, .. } => seat,
+            Self::Stream(stream) => &mut stream.seat,
         }
     }
 }
@@ -47,6 +55,13 @@ impl Lines {
 
     pub(crate) fn get(&self, key: SessionKey) -> Option<&Line> {
         match self.0.get(key.index())? {
+            Some((is, line)) if *is == key => Some(line),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, key: SessionKey) -> Option<&mut Line> {
+        match self.0.get_mut(key.index())? {
             Some((is, line)) if *is == key => Some(line),
             _ => None,
         }

@@ -182,6 +182,16 @@ impl ShardThread {
         self.end(plane, key, malformed.disconnect());
     }
 
+    /// A user has so many connections on a node, whichever threads they are on.
+    fn claim_seat(&mut self, plane: &mut Plane<Self>, key: SessionKey) {
+        let (Some(user), Some(line)) = (self.shard.user(key), self.ways.lines.get_mut(key)) else {
+            return;
+        };
+        if line.seat_mut().claim(user).is_err() {
+            self.end(plane, key, Disconnect::ConnectionLimit);
+        }
+    }
+
     fn end(&mut self, plane: &mut Plane<Self>, key: SessionKey, why: Disconnect) {
         let now = now(plane);
         self.shard.fail(now, key, why, &mut Exits { plane, ways: &mut self.ways });
@@ -205,7 +215,7 @@ impl ShardThread {
         log_open(&guest);
         let Guest { who, dialect, credentials, seat, .. } = guest;
         let client = who.client.clone();
-        let line = Line::Stream(Box::new(Stream { name, dialect, who, end, _seat: seat }));
+        let line = Line::Stream(Box::new(Stream { name, dialect, who, end, seat }));
         let guest = tidewire_hub::Guest { client, variant: dialect.variant(), credentials };
         let Some(key) = self.enter(plane, guest, line) else { return };
         self.streams.insert(name, StreamSession { key, seen: Seen::default() });
@@ -298,6 +308,8 @@ impl ShardThread {
                 self.closed(plane, key);
             } else if let Some(line) = self.ways.ended.pop() {
                 self.forget(&line);
+            } else if let Some(key) = self.ways.connected.pop() {
+                self.claim_seat(plane, key);
             } else if let Some(key) = self.ways.congested.pop() {
                 self.hold_back(key);
             } else {
@@ -365,7 +377,7 @@ impl Handler for ShardThread {
         log_open(&guest);
         let Guest { who, dialect, credentials, seat, .. } = guest;
         let client = who.client.clone();
-        let line = Line::WebSocket { id, dialect, _seat: seat };
+        let line = Line::WebSocket { id, dialect, seat };
         let guest = tidewire_hub::Guest { client, variant: dialect.variant(), credentials };
         let key = self.enter(plane, guest, line);
         if self.connections.len() <= id.index() {

@@ -1,6 +1,7 @@
 //! The door, as HTTP has it: who is refused gets a status and a sentence, and pages may read both.
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use tidewire_hub::UserId;
 use tracing::info;
 
 use super::{
@@ -8,15 +9,15 @@ use super::{
     body::Body,
 };
 use crate::{
-    door::{Door, Page, Place, Refused, UserPlace, Visitor},
+    door::{Door, Full, Page, Place, Refused, UserPlace, Visitor},
     node::NodeHandle,
 };
 
 /// What a session holds while it lasts, so that it is counted.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    _place: Place,
-    _of_user: Option<UserPlace>,
+    place: Place,
+    of_user: Option<UserPlace>,
 }
 
 impl Seat {
@@ -30,7 +31,15 @@ impl Seat {
             }
             None => None,
         };
-        Ok(Self { _place: place, _of_user: of_user })
+        Ok(Self { place, of_user })
+    }
+
+    /// Counts it among those of its user, now that it has said who that is.
+    pub(crate) fn claim(&mut self, user: &UserId) -> Result<(), Full> {
+        if self.of_user.is_none() {
+            self.of_user = Some(self.place.enter_user(user)?);
+        }
+        Ok(())
     }
 }
 
