@@ -89,7 +89,7 @@ fn f5_f8_l1_l4_limits() {
     assert_eq!(peer.frame(), Some(Frame::new(0x81, b"User: ab")));
 
     let rows: [(&str, Vec<u8>, u16); 3] = [
-        ("F8 16 KiB and one", header(0x81, (16 << 10) + 1), 1009),
+        ("F8 64 KiB and one", header(0x81, (64 << 10) + 1), 1009),
         ("L1 4097 fragments", [masked(0x01, b""), masked(0x00, b"").repeat(4096)].concat(), 1008),
         ("L4 Pings", masked(0x89, b"").repeat(30_000), 1008),
     ];
