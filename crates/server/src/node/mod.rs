@@ -1,7 +1,7 @@
 //! [`Node`]: threads, each with a shard of the hub, a partition of the memory broker, and sessions.
 //!
 //! HTTP is on tokio; whoever comes from there is handed to one of these threads, and lives there. Threads
-//! tell each other [letters](letter) over bounded queues. A publication crosses to a thread only if
+//! tell each other letters (`letter.rs`) over bounded queues. A publication crosses to a thread only if
 //! somebody there is subscribed.
 
 mod bare;

@@ -17,7 +17,7 @@ use super::{
     answer::{sentence, whole},
     body::Body,
     metrics::{self, Readings},
-    speak_over,
+    serving::speak_over,
 };
 use crate::listen::Listeners;
 
