@@ -11,6 +11,7 @@ mod gate;
 mod metrics;
 mod operator;
 mod pages;
+mod patience;
 mod request;
 mod serving;
 mod site;

@@ -23,7 +23,9 @@ use tokio::{
 };
 use tracing::{debug, error, warn};
 
-use super::{Shared, body::Body, operator, request::RequestIds, respond, site::Site};
+use super::{
+    Shared, body::Body, operator, patience::Patient, request::RequestIds, respond, site::Site,
+};
 use crate::listen::Listeners;
 
 /// Connections that are accepted and wait for their turn. Beyond, the kernel's queue fills.
@@ -34,6 +36,9 @@ const HTTP_COUNT_MAX: usize = 16 << 10;
 
 /// How long a client may take for the head of a request, the first and each further one.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a client may take nothing of what it is told. Beyond, its connection ends.
+const READ_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a stop may take beyond the time over which it is spread: a little more than a closing
 /// handshake.
@@ -140,7 +145,7 @@ pub(super) async fn speak_over<R: Future<Output = Response<Body>>>(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
-        .serve_connection(TokioIo::new(io), service)
+        .serve_connection(TokioIo::new(Patient::new(io, READ_WITHIN)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let result = tokio::select! {

@@ -15,7 +15,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tracing::{Instrument as _, info, warn};
 
-use super::{Newcomer, Shared, answer::sentence, body::Body, stream::overloaded};
+use super::{
+    Newcomer, Shared, answer::sentence, body::Body, patience::Patient, stream::overloaded,
+};
 use crate::{
     door::BEARER,
     node::{Dialect, Guest, NodeHandle},
@@ -78,17 +80,17 @@ fn subprotocol(handshake: &Handshake) -> Option<&'static str> {
 /// Waits until the `101` has been written; then the socket is the engine's.
 async fn hand_over(upgrading: Upgrading, guest: Guest, node: &NodeHandle) -> io::Result<()> {
     let Parts { upgraded, deflate, .. } = upgrading.into_parts().await?;
-    let adopted = match upgraded.downcast::<TokioIo<TcpStream>>() {
+    let adopted = match upgraded.downcast::<TokioIo<Patient<TcpStream>>>() {
         Ok(http) => {
-            let socket = http.io.into_inner().into_std()?;
+            let socket = http.io.into_inner().into_inner().into_std()?;
             Adopted::new(socket, http.read_buf.into(), guest)
         }
         Err(upgraded) => {
             // One of the two is what hyper was given.
             let http = upgraded
-                .downcast::<TokioIo<TlsStream<TcpStream>>>()
+                .downcast::<TokioIo<Patient<TlsStream<TcpStream>>>>()
                 .map_err(|_| io::Error::other("hyper has another connection than it was given"))?;
-            let (socket, tls) = http.io.into_inner().into_inner();
+            let (socket, tls) = http.io.into_inner().into_inner().into_inner();
             Adopted::new(socket.into_std()?, http.read_buf.into(), guest).tls(tls)
         }
     };
