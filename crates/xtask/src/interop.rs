@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(5 * 60);
 const SUBPROTOCOL: &str = "echo";
 
 /// The server and its clients are told the same.
-const API_KEY: &str = "interop";
+const API_KEY: &str = "the key of these clients";
 
 /// What a script is run by, and its file in `interop/`.
 #[derive(Clone, Copy, Debug)]
