@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::process::{Program, run, soon};
+use crate::process::{Program, request, run, soon};
 
 const CONFIG: &str = r#"
 [http]
@@ -96,16 +96,6 @@ async fn ask(ws: &mut WebSocket, command: &str) -> String {
 async fn ended(ws: &mut WebSocket) -> u16 {
     while soon(ws.next()).await.unwrap().is_some() {}
     ws.close_info().unwrap().code().get()
-}
-
-/// One request, and all that is answered.
-async fn request(address: &str, head: &str) -> String {
-    let mut io = TcpStream::connect(address).await.unwrap();
-    let request = format!("{head}\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    io.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    soon(io.read_to_string(&mut answer)).await.unwrap();
-    answer
 }
 
 fn status(error: &Error) -> Option<u16> {

@@ -4,6 +4,7 @@ use std::{future::Future, process::Stdio, time::Duration};
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    net::TcpStream,
     process::{Child, ChildStdin, ChildStdout, Command},
     time::timeout,
 };
@@ -110,4 +111,14 @@ pub(crate) async fn serve_with(flags: &[&str]) -> (Program, String) {
     let address = url.strip_prefix("http://").and_then(|url| url.strip_suffix('/'));
     let address = address.unwrap_or_else(|| panic!("not a URL: {url}")).to_owned();
     (server, address)
+}
+
+/// One request, and all that is answered.
+pub(crate) async fn request(address: &str, head: &str) -> String {
+    let mut io = TcpStream::connect(address).await.unwrap();
+    let request = format!("{head}\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    io.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    soon(io.read_to_string(&mut answer)).await.unwrap();
+    answer
 }

@@ -9,17 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::process::{Program, run, serve, soon};
-
-/// One request, and all that is answered.
-async fn request(address: &str, head: &str) -> String {
-    let mut io = TcpStream::connect(address).await.unwrap();
-    let request = format!("{head}\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    io.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    soon(io.read_to_string(&mut answer)).await.unwrap();
-    answer
-}
+use crate::process::{Program, request, run, serve, soon};
 
 #[tokio::test]
 async fn the_page_and_its_parts_are_served() {
