@@ -46,28 +46,23 @@ impl Lanes {
         }
     }
 
-    /// Sends what there is; what a full mailbox does not take stays here for the next time. Says
-    /// whether anything has stayed.
-    pub(crate) fn send(&mut self, remote: &Remote<ShardThread>) -> bool {
-        let mut stays = false;
+    /// Sends what there is; what a full mailbox does not take stays here for the next time.
+    pub(crate) fn send(&mut self, remote: &Remote<ShardThread>) {
         for (to, other) in self.others.iter_mut().enumerate() {
             if !other.requests.is_empty() {
                 let requests = mem::take(&mut other.requests);
                 let letter = Letter::Requests { from: self.here, requests };
                 if let Err(Letter::Requests { requests, .. }) = remote.tell(to, letter) {
                     other.requests = requests;
-                    stays = true;
                 }
             }
             if !other.parcels.is_empty() {
                 let letter = Letter::Parcels(mem::take(&mut other.parcels));
                 if let Err(Letter::Parcels(parcels)) = remote.tell(to, letter) {
                     other.parcels = parcels;
-                    stays = true;
                 }
             }
         }
-        stays
     }
 }
 
