@@ -24,6 +24,13 @@ impl Rate {
     }
 }
 
+/// Of what somebody sends more than it may by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OverPace {
+    Commands,
+    Bytes,
+}
+
 /// How much of a [`Rate`] somebody has used: one moment, up to which everything is paid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Pace(u64);

@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     names::ChannelName,
     outside::{SessionKey, Variant},
-    pace::Pace,
+    pace::{OverPace, Pace},
     proof::Proof,
     publication::Member,
     subscription::Subscriptions,
@@ -141,11 +141,21 @@ impl Session {
         matches!(self.phase, Phase::Connected)
     }
 
-    /// Whether one more command of so many bytes is not too fast.
-    pub(crate) fn keeps_pace(&mut self, now: Timestamp, len: usize, limits: &HubLimits) -> bool {
+    /// Of what there is too much by time with one more command of so many bytes, if of anything.
+    pub(crate) fn over_pace(
+        &mut self,
+        now: Timestamp,
+        len: usize,
+        limits: &HubLimits,
+    ) -> Option<OverPace> {
         let [commands, bytes] = &mut self.paces;
-        limits.commands.is_none_or(|rate| commands.take(now, rate, 1))
-            && limits.command_bytes.is_none_or(|rate| bytes.take(now, rate, len))
+        if limits.commands.is_some_and(|rate| !commands.take(now, rate, 1)) {
+            Some(OverPace::Commands)
+        } else if limits.command_bytes.is_some_and(|rate| !bytes.take(now, rate, len)) {
+            Some(OverPace::Bytes)
+        } else {
+            None
+        }
     }
 }
 

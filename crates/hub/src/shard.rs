@@ -135,15 +135,58 @@ impl Shard {
         outside: &mut dyn Outside,
     ) {
         let turn = &mut Turn { now, outside };
-        let Some(asking) = self.sessions.get_mut(session) else { return };
-        if !asking.keeps_pace(now, command.cost(), &self.config.limits) {
-            return self.end(session, Disconnect::TooManyRequests, turn);
+        if !self.hears(session, &command, turn) {
+            return;
         }
-        let is_connect = matches!(command, Command::Connect(_));
-        if is_connect != matches!(asking.phase, Phase::Silent { .. }) {
-            return self.end(session, Disconnect::BadRequest, turn);
-        }
+        let Some(asking) = self.sessions.get(session) else { return };
         let proof = Proof::of(&command, &asking.member, verifier);
+        self.in_its_turn(session, id, command, proof, turn);
+    }
+
+    /// A session asks for something that its driver does not want carried out now: it is answered so in its
+    /// turn, and costs what it costs anyway.
+    pub fn refuse(
+        &mut self,
+        now: Timestamp,
+        session: SessionKey,
+        id: CommandId,
+        command: &Command,
+        why: Error,
+        outside: &mut dyn Outside,
+    ) {
+        let turn = &mut Turn { now, outside };
+        if self.hears(session, command, turn) {
+            self.in_its_turn(session, id, Command::Refused(why), Proof::None, turn);
+        }
+    }
+
+    /// Whether a session may ask for that at all, now and as fast as this. If not, it has ended.
+    fn hears(&mut self, session: SessionKey, command: &Command, turn: &mut Turn<'_>) -> bool {
+        let Some(asking) = self.sessions.get_mut(session) else { return false };
+        let over = asking.over_pace(turn.now, command.cost(), &self.config.limits);
+        let is_connect = matches!(command, Command::Connect(_));
+        let why = if let Some(over) = over {
+            self.counts.over_pace(over);
+            Disconnect::TooManyRequests
+        } else if is_connect != matches!(asking.phase, Phase::Silent { .. }) {
+            Disconnect::BadRequest
+        } else {
+            return true;
+        };
+        self.end(session, why, turn);
+        false
+    }
+
+    /// Carries out a command, or lets it wait until the session is connected.
+    fn in_its_turn(
+        &mut self,
+        session: SessionKey,
+        id: CommandId,
+        command: Command,
+        proof: Proof,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(asking) = self.sessions.get_mut(session) else { return };
         if let Phase::Connecting(connecting) = &mut asking.phase {
             if connecting.deferred.len() >= self.config.limits.pending_command_count_max {
                 return self.end(session, Disconnect::TooManyRequests, turn);

@@ -1,6 +1,6 @@
 //! [`ShardStats`]: how much of everything there is; [`ShardCounts`]: how much of everything there was.
 
-use crate::{latencies::Latencies, names::ChannelName, shard::Shard};
+use crate::{latencies::Latencies, names::ChannelName, pace::OverPace, shard::Shard};
 
 /// How much of everything there is in a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,6 +38,10 @@ pub struct ShardCounts {
     pub overdue: u64,
     /// Requests that nobody waited for, that failed, and for which there was no room to be tried again.
     pub given_up: u64,
+    /// Sessions that had to end because they sent commands faster than they may.
+    pub commands_over_pace: u64,
+    /// Sessions that had to end because they sent bytes faster than they may.
+    pub bytes_over_pace: u64,
     /// How long clients took to answer pings.
     pub round_trips: Latencies,
 }
@@ -47,6 +51,13 @@ impl ShardCounts {
         self.recovered += u64::from(recovered);
         self.not_recovered += u64::from(!recovered);
         self.recovered_publications += publication_count as u64;
+    }
+
+    pub(crate) const fn over_pace(&mut self, over: OverPace) {
+        match over {
+            OverPace::Commands => self.commands_over_pace += 1,
+            OverPace::Bytes => self.bytes_over_pace += 1,
+        }
     }
 }
 

@@ -314,3 +314,64 @@ async fn a_user_has_so_many_connections_on_a_node() {
     again.send(r#"{"id":2,"rpc":{"method":"x"}}"#).await.unwrap();
     assert!(text(&mut again).await.contains(r#""code":104"#));
 }
+
+/// Clients of these users, on a server with these limits and three threads.
+async fn clients_with(name: &str, limits: &str, users: &[&str]) -> (Site, Program, Vec<WebSocket>) {
+    let site = Site::new(name, "");
+    let config = CONFIG.replace("token_cookie", &format!("{limits}\ntoken_cookie"));
+    fs::write(site.file(), format!("{config}\n[engine]\nthreads = 3\n")).unwrap();
+    let (server, address) = site.serve().await;
+    let mut clients = Vec::new();
+    for user in users {
+        let mut ws = tidewire::connect(&url(&address)).await.unwrap();
+        let token = site.token(&["--user", user]).await;
+        let connected =
+            ask(&mut ws, &format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#)).await;
+        assert!(connected.contains(r#""client":""#), "{connected}");
+        clients.push(ws);
+    }
+    (site, server, clients)
+}
+
+const TOO_MANY: &str = r#""error":{"code":111,"message":"too many requests","temporary":true}}"#;
+
+/// How many commands were carried out of one frame with so many.
+async fn carried_out(ws: &mut WebSocket, count: u32) -> u32 {
+    let command = |id| format!(r#"{{"id":{id},"unsubscribe":{{"channel":"x"}}}}"#);
+    ws.send((1..=count).map(command).collect::<Vec<_>>().join("\n")).await.unwrap();
+    let mut done = 0;
+    for id in 1..=count {
+        let answer = text(ws).await;
+        if answer == format!(r#"{{"id":{id},"unsubscribe":{{}}}}"#) {
+            done += 1;
+        } else {
+            assert_eq!(answer, format!(r#"{{"id":{id},{TOO_MANY}"#));
+        }
+    }
+    done
+}
+
+/// S7: at the limit and one beyond it, over all connections of a user and on whatever threads.
+#[tokio::test]
+async fn s7_a_user_sends_so_many_commands() {
+    let limits = "user_command_rate = 1\nuser_command_burst = 20";
+    let (_site, _server, mut clients) =
+        clients_with("commands", limits, &["ann", "ann", "bob"]).await;
+    // A frame is looked at in one moment, so nothing comes in between.
+    assert_eq!(carried_out(&mut clients[0], 21).await, 20);
+    assert!(carried_out(&mut clients[1], 21).await < 20, "as many as there were seconds since");
+    assert_eq!(carried_out(&mut clients[2], 21).await, 20, "somebody else");
+}
+
+/// S7: as above, by bytes.
+#[tokio::test]
+async fn s7_a_user_sends_so_many_bytes() {
+    let limits = "user_byte_rate = 1\nuser_byte_burst = '4KiB'";
+    let (_site, _server, mut clients) = clients_with("bytes", limits, &["ann", "ann", "bob"]).await;
+    let frame = |len: usize| format!("{:len$}", r#"{"id":2,"unsubscribe":{"channel":"x"}}"#);
+    let (done, refused) = (r#"{"id":2,"unsubscribe":{}}"#, format!(r#"{{"id":2,{TOO_MANY}"#));
+    assert_eq!(ask(&mut clients[0], &frame(4096)).await, done);
+    assert_eq!(ask(&mut clients[1], &frame(1000)).await, refused);
+    assert_eq!(ask(&mut clients[2], &frame(4096)).await, done, "somebody else");
+    assert_eq!(ask(&mut clients[0], &frame(1000)).await, refused, "the session goes on");
+}

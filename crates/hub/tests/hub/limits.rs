@@ -1,8 +1,8 @@
 //! Every limit: what is at it passes, what is one above it does not.
 
 use tidewire_hub::{
-    Command, Connect, Disconnect, Error, HubConfig, HubLimits, Publish, Push, Rate, SessionKey,
-    SubscriptionGrant, Timestamp,
+    Command, CommandId, Connect, Disconnect, Error, HubConfig, HubLimits, Publish, Push, Rate,
+    SessionKey, SubscriptionGrant, Timestamp,
 };
 
 use crate::world::{World, config_of, json, open_options, plain, recover};
@@ -147,6 +147,33 @@ fn commands_by_time() {
     assert_eq!(ended(&mut world, ann), None, "a tenth of a second later");
     world.command(ann, Command::Pong);
     assert_eq!(ended(&mut world, ann), Some(Disconnect::TooManyRequests));
+}
+
+/// Whoever drives a shard may have reasons of its own: then a command costs what it costs, and is answered in
+/// its turn.
+#[test]
+fn commands_that_are_refused_count_as_well() {
+    let mut world = with(|limits| limits.commands = Some(Rate::per_second(10, 3)));
+    world.tokens.channels =
+        vec![SubscriptionGrant { channel: "own".into(), ..SubscriptionGrant::default() }];
+    let key = world.open();
+    let connected = world.command(key, connect());
+    let refused = CommandId(1000);
+    let why = Error::TooManyRequests;
+    let refuse = |world: &mut World, id| {
+        world.shard.refuse(world.now, key, id, &publish(1), why, &mut world.recorder);
+        world.shard.debug_check();
+    };
+    refuse(&mut world, refused);
+    assert_eq!(world.reply_to(refused), None, "not before it is connected");
+    world.run();
+    assert!(world.reply_to(connected).is_some_and(|reply| reply.is_ok()));
+    assert_eq!(world.reply_to(refused), Some(Err(why)));
+    refuse(&mut world, CommandId(1001));
+    assert_eq!(ended(&mut world, key), None, "at the limit");
+    refuse(&mut world, CommandId(1002));
+    assert_eq!(ended(&mut world, key), Some(Disconnect::TooManyRequests));
+    assert_eq!(world.shard.stats().counts.commands_over_pace, 1);
 }
 
 #[test]

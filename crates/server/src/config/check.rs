@@ -12,6 +12,7 @@ use super::{
 };
 use crate::door::{
     AllowedOrigins, DoorLimits, DoorRules, Pace, PlaceLimits, Secret, TokenPlaces, TrustedProxies,
+    UserLimits,
     token::{SigningKey, TokenRules},
 };
 
@@ -195,7 +196,12 @@ fn door(
             connections: PlaceLimits {
                 connection_count_max: client.connection_limit,
                 connection_count_per_address_max: client.connection_limit_per_address,
-                connection_count_per_user_max: client.user_connection_limit,
+            },
+            user: UserLimits {
+                connection_count_max: client.user_connection_limit,
+                commands: Pace::new(client.user_command_rate, client.user_command_burst),
+                bytes: Pace::new(client.user_byte_rate.0, client.user_byte_burst.0),
+                ..UserLimits::default()
             },
             ticket_count_max: client.ticket_limit as usize,
             ..DoorLimits::default()

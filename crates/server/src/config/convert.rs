@@ -22,8 +22,7 @@ impl Settings {
 impl Options {
     pub(super) fn hub(&self, seed: Seed) -> HubConfig {
         let client = &self.client;
-        // The node's limit is the door's, and for those alone who come with a token in their request. Who says
-        // later who it is is counted where it is, by its shard.
+        // All sessions of a user on the node are counted at the door; a shard never has more of them than that.
         let user_sessions = match client.user_connection_limit {
             0 => usize::MAX,
             limit => limit as usize,

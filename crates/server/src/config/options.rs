@@ -93,8 +93,7 @@ section! {
         connection_limit: u32 = 100_000,
         /// Connections of one address, or one /64 of IPv6; 0 for no limit. Beyond, 429.
         connection_limit_per_address: u32 = 1000,
-        /// Connections of one user on this node, if their requests have a token; on each thread of it, if the token
-        /// comes later. 0 for no limit.
+        /// Connections of one user on this node; 0 for no limit. Beyond, 429, or 3504 where the token comes later.
         user_connection_limit: u32 = 100,
         /// Requests a second by one address in the long run; 0 for no limit. Beyond, 429.
         handshake_rate_per_address: u32 = 20,
@@ -102,7 +101,7 @@ section! {
         handshake_burst_per_address: u32 = 500,
         /// Tickets that may be out at one time.
         ticket_limit: u32 = 10_000,
-        /// Commands a second of one client in the long run; 0 for no limit.
+        /// Commands a second of one client in the long run; 0 for no limit. Beyond, it is disconnected with 3013.
         command_rate: u32 = 500,
         /// Commands of one client at once.
         command_burst: u32 = 1000,
@@ -110,6 +109,15 @@ section! {
         byte_rate: Size = Size(1 << 20),
         /// Bytes in the commands of one client at once.
         byte_burst: Size = Size(4 << 20),
+        /// Commands a second of one user in the long run, of all its connections on this node together; 0 for no
+        /// limit. Beyond, they are answered with error 111. Clients who have not said who they are are not one user.
+        user_command_rate: u32 = 2000,
+        /// Commands of one user at once.
+        user_command_burst: u32 = 5000,
+        /// Bytes a second in the messages of one user in the long run, likewise; 0 for no limit.
+        user_byte_rate: Size = Size(4 << 20),
+        /// Bytes in the messages of one user at once.
+        user_byte_burst: Size = Size(16 << 20),
         /// The longest message of a client, in bytes.
         message_size_limit: Size = Size(64 << 10),
         /// Bytes that wait for a client that reads slowly. Beyond, the channel's `slow_client` counts.

@@ -47,6 +47,16 @@ impl Pace {
 }
 
 impl Bucket {
+    /// The bucket of this number: see [`into_bits`](Self::into_bits).
+    pub(super) const fn from_bits(full_at: u64) -> Self {
+        Self { full_at }
+    }
+
+    /// The one number that it is, for where several threads share it.
+    pub(super) const fn into_bits(self) -> u64 {
+        self.full_at
+    }
+
     /// Takes `cost` out of it. What costs more than the bucket holds takes a full one.
     ///
     /// # Errors

@@ -40,6 +40,11 @@ impl<K: Hash + Eq, V> Generations<K, V> {
         self.young.insert(key, value);
     }
 
+    /// Takes an entry out, if it has not been forgotten.
+    pub(super) fn take(&mut self, key: &K) -> Option<V> {
+        self.young.remove(key).or_else(|| self.old.remove(key))
+    }
+
     /// Forgets an entry.
     pub(super) fn remove(&mut self, key: &K) {
         self.young.remove(key);
@@ -97,5 +102,6 @@ mod tests {
         assert_eq!(map.len(), 3);
         map.remove(&1);
         assert_eq!(map.touch(1), None);
+        assert_eq!((map.take(&2), map.take(&2), map.len()), (Some('b'), None, 1));
     }
 }

@@ -15,13 +15,14 @@ use super::{
     now::Now,
     origin::{AllowedOrigins, Asked, Page},
     paces::Paces,
-    places::{Full, Place, PlaceLimits, Places, UserPlace},
+    places::{Full, Place, PlaceLimits, Places},
     presented::{Presented, TokenPlaces},
     proxies::{Client, TrustedProxies},
     refusal::{Refusal, Refusals},
     secret::Secret,
     tickets::Tickets,
     token::{TokenRules, TokenVerifier},
+    users::{UserLimits, UserPlace, Users},
 };
 
 /// What the door goes by.
@@ -52,6 +53,8 @@ pub struct DoorLimits {
     pub address_count_max: usize,
     /// How many connections there may be.
     pub connections: PlaceLimits,
+    /// What one user may have.
+    pub user: UserLimits,
     /// Tickets that may be out.
     pub ticket_count_max: usize,
 }
@@ -63,6 +66,7 @@ impl Default for DoorLimits {
             handshakes_per_address: Pace::new(20, 500),
             address_count_max: 64 << 10,
             connections: PlaceLimits::default(),
+            user: UserLimits::default(),
             ticket_count_max: 10_000,
         }
     }
@@ -114,7 +118,7 @@ impl Door {
         let paces = Paces::new(limits.handshakes_per_address, limits.address_count_max, seed);
         Self {
             paces: Mutex::new(paces),
-            places: Places::new(limits.connections, seed),
+            places: Places::new(limits.connections, Users::new(limits.user, seed), seed),
             tickets: Tickets::new(limits.ticket_count_max, seed),
             verifiers: (0..thread_count.max(1)).map(|_| verifier()).collect(),
             refusals: Refusals::default(),

@@ -1,4 +1,4 @@
-//! [`Paces`]: a bucket for each address, or each user.
+//! [`Paces`]: a bucket for each address.
 
 use std::hash::Hash;
 

@@ -1,4 +1,4 @@
-//! [`Places`]: how many connections there are, of the node, of an address, of a user.
+//! [`Places`]: how many connections there are, of the node and of an address.
 
 use std::{
     fmt,
@@ -9,7 +9,10 @@ use std::{
 
 use tidewire_hub::{Map, Seed, UserId};
 
-use super::address::AddressKey;
+use super::{
+    address::AddressKey,
+    users::{UserPlace, Users},
+};
 
 /// How many connections there may be. Zero: there is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,18 +22,12 @@ pub struct PlaceLimits {
     pub connection_count_max: u32,
     /// Of one address; of IPv6, of one /64.
     pub connection_count_per_address_max: u32,
-    /// Of one user on this node. Those who have not said who they are are not one user.
-    pub connection_count_per_user_max: u32,
 }
 
 impl Default for PlaceLimits {
-    /// Whole offices come from one address; one user has some devices with some tabs each.
+    /// Whole offices come from one address.
     fn default() -> Self {
-        Self {
-            connection_count_max: 100_000,
-            connection_count_per_address_max: 1000,
-            connection_count_per_user_max: 100,
-        }
+        Self { connection_count_max: 100_000, connection_count_per_address_max: 1000 }
     }
 }
 
@@ -45,6 +42,7 @@ pub struct Places(Arc<Shared>);
 struct Shared {
     limits: PlaceLimits,
     taken: Mutex<Taken>,
+    users: Users,
 }
 
 /// Never more entries than connections: who has left altogether is not in it.
@@ -52,7 +50,6 @@ struct Shared {
 struct Taken {
     count: u32,
     addresses: Map<AddressKey, u32>,
-    users: Map<UserId, u32>,
 }
 
 /// The place of a connection.
@@ -61,15 +58,6 @@ struct Taken {
 pub struct Place {
     shared: Arc<Shared>,
     address: AddressKey,
-}
-
-/// The place of a connection among those of its user.
-#[derive(Debug)]
-#[must_use = "who drops it has left"]
-pub struct UserPlace {
-    shared: Arc<Shared>,
-    /// `None` for who is nobody in particular.
-    user: Option<UserId>,
 }
 
 /// Of what there are too many.
@@ -85,11 +73,10 @@ pub enum Full {
 }
 
 impl Places {
-    /// All of them free.
-    pub fn new(limits: PlaceLimits, seed: Seed) -> Self {
-        let (addresses, users) = (Map::with_hasher(seed), Map::with_hasher(seed));
-        let taken = Mutex::new(Taken { count: 0, addresses, users });
-        Self(Arc::new(Shared { limits, taken }))
+    /// All of them free. Whoever has one may say later which of the `users` it is.
+    pub fn new(limits: PlaceLimits, users: Users, seed: Seed) -> Self {
+        let taken = Mutex::new(Taken { count: 0, addresses: Map::with_hasher(seed) });
+        Self(Arc::new(Shared { limits, taken, users }))
     }
 
     /// Takes a place for a connection from `address`.
@@ -115,7 +102,7 @@ impl Places {
     /// # Errors
     /// If the user has none left.
     pub fn enter_user(&self, user: &UserId) -> Result<UserPlace, Full> {
-        self.0.enter_user(user)
+        self.0.users.enter(user)
     }
 
     /// How many are taken.
@@ -130,22 +117,11 @@ impl Place {
     /// # Errors
     /// If the user has none left.
     pub fn enter_user(&self, user: &UserId) -> Result<UserPlace, Full> {
-        self.shared.enter_user(user)
+        self.shared.users.enter(user)
     }
 }
 
 impl Shared {
-    fn enter_user(self: &Arc<Self>, user: &UserId) -> Result<UserPlace, Full> {
-        let user = (!user.is_anonymous()).then(|| user.clone());
-        if let Some(user) = &user {
-            let count_max = self.limits.connection_count_per_user_max;
-            if !increment(&mut self.lock().users, user.clone(), count_max) {
-                return Err(Full::User);
-            }
-        }
-        Ok(UserPlace { shared: Arc::clone(self), user })
-    }
-
     /// A panic elsewhere has not made the counts wrong: nothing between lock and unlock panics.
     fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
@@ -157,14 +133,6 @@ impl Drop for Place {
         let mut taken = self.shared.lock();
         taken.count = taken.count.saturating_sub(1);
         decrement(&mut taken.addresses, &self.address);
-    }
-}
-
-impl Drop for UserPlace {
-    fn drop(&mut self) {
-        if let Some(user) = &self.user {
-            decrement(&mut self.shared.lock().users, user);
-        }
     }
 }
 
@@ -182,13 +150,11 @@ impl Full {
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Node => "this node has as many connections as it may (connection_count_max)",
+            Self::Node => "this node has as many connections as it may (connection_limit)",
             Self::Address => {
-                "the address has as many connections as it may (connection_count_per_address_max)"
+                "the address has as many connections as it may (connection_limit_per_address)"
             }
-            Self::User => {
-                "the user has as many connections as it may (connection_count_per_user_max)"
-            }
+            Self::User => "the user has as many connections as it may (user_connection_limit)",
         })
     }
 }
@@ -221,14 +187,13 @@ fn decrement<K: Hash + Eq>(counts: &mut Map<K, u32>, key: &K) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::door::users::UserLimits;
 
-    fn places(node: u32, address: u32, user: u32) -> Places {
-        let limits = PlaceLimits {
-            connection_count_max: node,
-            connection_count_per_address_max: address,
-            connection_count_per_user_max: user,
-        };
-        Places::new(limits, Seed::new([1, 2]))
+    fn places(node: u32, address: u32) -> Places {
+        let limits =
+            PlaceLimits { connection_count_max: node, connection_count_per_address_max: address };
+        let seed = Seed::new([1, 2]);
+        Places::new(limits, Users::new(UserLimits::default(), seed), seed)
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -237,7 +202,7 @@ mod tests {
 
     #[test]
     fn s20_limits_at_and_beyond() {
-        let places = places(4, 2, 1);
+        let places = places(4, 2);
         let (one, two) = (ip("192.0.2.1"), ip("192.0.2.2"));
         let first = places.enter(one).unwrap();
         let _second = places.enter(one).unwrap();
@@ -254,29 +219,15 @@ mod tests {
 
     #[test]
     fn one_household_is_one_address() {
-        let places = places(0, 1, 0);
+        let places = places(0, 1);
         let _place = places.enter(ip("2001:db8::1")).unwrap();
         assert_eq!(places.enter(ip("2001:db8::2")).unwrap_err(), Full::Address);
         let _next_door = places.enter(ip("2001:db8:0:1::1")).unwrap();
     }
 
     #[test]
-    fn users_at_and_beyond() {
-        let places = places(0, 0, 2);
-        let (ann, bob) = (UserId::new("ann"), UserId::new("bob"));
-        let first = places.enter_user(&ann).unwrap();
-        let _second = places.enter_user(&ann).unwrap();
-        assert_eq!(places.enter_user(&ann).unwrap_err(), Full::User);
-        let _other = places.enter_user(&bob).unwrap();
-        drop(first);
-        let _third = places.enter_user(&ann).unwrap();
-        // Nobody in particular is many.
-        let _crowd = [(); 10].map(|()| places.enter_user(&UserId::default()).unwrap());
-    }
-
-    #[test]
     fn nothing_is_left_behind() {
-        let places = places(0, 0, 0);
+        let places = places(0, 0);
         let crowd: Vec<_> = (0..1000_u32)
             .map(|index| {
                 let user = UserId::new(&index.to_string());
@@ -286,6 +237,6 @@ mod tests {
         assert_eq!(places.count(), 1000);
         drop(crowd);
         let taken = places.0.lock();
-        assert_eq!((taken.count, taken.addresses.len(), taken.users.len()), (0, 0, 0));
+        assert_eq!((taken.count, taken.addresses.len(), places.0.users.count()), (0, 0, 0));
     }
 }

@@ -33,6 +33,14 @@ impl Line {
     }
 
     /// What its session holds while it is here.
+    pub(crate) fn seat(&self) -> &Seat {
+        match self {
+            Self::WebSocket { seat, .. } => seat,
+            Self::Stream(stream) => &stream.seat,
+        }
+    }
+
+    /// As [`seat`](Self::seat).
     pub(crate) fn seat_mut(&mut self) -> &mut Seat {
         match self {
             Self::WebSocket { seat, .. } => seat,

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tidewire_hub::{Disconnect, Error, Latencies, ShardStats};
 
 use super::dialect::Dialect;
+use crate::door::OverPace;
 
 /// What a thread has counted since it began. Counts by name have few names, and none is a client's.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub(crate) struct Meters {
     pub(crate) failures: ByName,
     /// Commands that were not carried out.
     pub(crate) command_errors: ByName,
+    /// Those of them that came faster than their user may send them.
+    pub(crate) over_pace: ByName,
     /// From when a broker took a publication until it was written, once for each receiver. Those are left out
     /// who did not keep up and got it later.
     pub(crate) deliveries: Latencies,
@@ -73,6 +76,7 @@ impl Default for Meters {
             malformed: ByName::default(),
             failures: ByName::default(),
             command_errors: ByName::of(Error::ALL.map(Error::name)),
+            over_pace: ByName::of([OverPace::Commands, OverPace::Bytes].map(OverPace::name)),
             deliveries: Latencies::default(),
             congestions: 0,
             token_hits: 0,
@@ -101,6 +105,7 @@ impl Meters {
         self.malformed.add(&others.malformed);
         self.failures.add(&others.failures);
         self.command_errors.add(&others.command_errors);
+        self.over_pace.add(&others.over_pace);
         self.deliveries.add(&others.deliveries);
         self.congestions += others.congestions;
         self.token_hits += others.token_hits;
@@ -192,6 +197,8 @@ fn add_stats(sum: &mut ShardStats, more: &ShardStats) {
     sum.recovered_publications += more.recovered_publications;
     sum.not_recovered += more.not_recovered;
     sum.insufficient_state += more.insufficient_state;
+    sum.commands_over_pace += more.commands_over_pace;
+    sum.bytes_over_pace += more.bytes_over_pace;
     sum.overdue += more.overdue;
     sum.given_up += more.given_up;
     sum.round_trips.add(&more.round_trips);

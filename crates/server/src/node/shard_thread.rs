@@ -13,14 +13,14 @@ use tidewire_engine::{
     proto::{CloseFrame, Outcome},
 };
 use tidewire_hub::{
-    Command, CommandId, Connect, Disconnect, Map, Publish, Seed, SessionKey, Shard, Subscribe,
-    Timestamp,
+    Command, CommandId, Connect, Disconnect, Error, Map, Publish, Seed, SessionKey, Shard,
+    Subscribe, Timestamp,
     broker::{Answer, Failure, Request, RequestId},
 };
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
-use crate::door;
+use crate::door::{self, OverPace, UserPlace};
 
 use super::{
     HIGH_WATER, ThreadVerifier, bare,
@@ -155,6 +155,49 @@ impl ShardThread {
         self.shard.command(now, key, id, command, &mut *self.verifier, exits);
     }
 
+    /// Answers a command that comes faster than its user may send them, on all connections together. The
+    /// session goes on: it may be another one's fault.
+    fn refuse_over_pace(
+        &mut self,
+        plane: &mut Plane<Self>,
+        key: SessionKey,
+        id: CommandId,
+        command: &Command,
+        over: OverPace,
+    ) {
+        self.ways.meters.over_pace.count(over.name());
+        let (now, why) = (now(plane), Error::TooManyRequests);
+        let exits = &mut Exits { plane, ways: &mut self.ways };
+        self.shard.refuse(now, key, id, command, why, exits);
+    }
+
+    /// A command of a client, whose user may have others who send commands as well.
+    fn command_in_pace(
+        &mut self,
+        plane: &mut Plane<Self>,
+        key: SessionKey,
+        id: CommandId,
+        command: Command,
+        bytes: Result<(), OverPace>,
+    ) {
+        // Who has just said who it is counts from now on.
+        self.claim_seats(plane);
+        let is_exempt = matches!(command, Command::Connect(_) | Command::Pong);
+        let taken = bytes.and_then(|()| match self.user_place(key) {
+            Some(place) if !is_exempt => place.take_command(now(plane)),
+            _ => Ok(()),
+        });
+        match taken {
+            Err(over) if !is_exempt => self.refuse_over_pace(plane, key, id, &command, over),
+            _ => self.command(plane, key, id, command),
+        }
+    }
+
+    /// The place of a session among those of its user, once that is known.
+    fn user_place(&self, key: SessionKey) -> Option<&UserPlace> {
+        self.ways.lines.get(key)?.seat().of_user()
+    }
+
     /// Carries out what a frame asks for; `is_new` says of which commands.
     fn frame(
         &mut self,
@@ -167,9 +210,13 @@ impl ShardThread {
             Ok(commands) => commands,
             Err(malformed) => return self.refuse(plane, key, malformed),
         };
+        let now = now(plane);
+        let bytes = self.user_place(key).map_or(Ok(()), |place| place.take_bytes(now, frame.len()));
         for command in commands {
             match command {
-                Ok((id, command)) if is_new(id) => self.command(plane, key, id, command),
+                Ok((id, command)) if is_new(id) => {
+                    self.command_in_pace(plane, key, id, command, bytes);
+                }
                 Ok(_) => {}
                 Err(malformed) => return self.refuse(plane, key, malformed),
             }
@@ -180,6 +227,13 @@ impl ShardThread {
         debug!(session = key.index(), "not the protocol: {malformed}");
         self.ways.meters.malformed.count(malformed.name());
         self.end(plane, key, malformed.disconnect());
+    }
+
+    /// Counts those who have said who they are among their users'.
+    fn claim_seats(&mut self, plane: &mut Plane<Self>) {
+        while let Some(key) = self.ways.connected.pop() {
+            self.claim_seat(plane, key);
+        }
     }
 
     /// A user has so many connections on a node, whichever threads they are on.
@@ -308,8 +362,8 @@ impl ShardThread {
                 self.closed(plane, key);
             } else if let Some(line) = self.ways.ended.pop() {
                 self.forget(&line);
-            } else if let Some(key) = self.ways.connected.pop() {
-                self.claim_seat(plane, key);
+            } else if !self.ways.connected.is_empty() {
+                self.claim_seats(plane);
             } else if let Some(key) = self.ways.congested.pop() {
                 self.hold_back(key);
             } else {

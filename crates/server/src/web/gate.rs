@@ -41,6 +41,11 @@ impl Seat {
         }
         Ok(())
     }
+
+    /// Its place among those of its user, once that is known.
+    pub(crate) const fn of_user(&self) -> Option<&UserPlace> {
+        self.of_user.as_ref()
+    }
 }
 
 /// What somebody is answered who is not let in.

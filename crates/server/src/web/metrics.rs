@@ -196,6 +196,17 @@ fn faults(
         "error",
         meters.command_errors.iter(),
     )?;
+    let counts = &meters.shard.counts;
+    let of_sessions = [
+        ("session_commands", counts.commands_over_pace),
+        ("session_bytes", counts.bytes_over_pace),
+    ];
+    out.by_name(
+        "commands_over_pace",
+        "Commands that came faster than a session or a user may send them.",
+        "limit",
+        of_sessions.into_iter().chain(meters.over_pace.iter()),
+    )?;
     out.by_name(
         "token_lookups",
         "Tokens, by whether they were remembered or had to be verified.",
