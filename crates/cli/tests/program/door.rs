@@ -1,6 +1,6 @@
 //! Who comes in, and as whom: tokens, tickets, origins and TLS, through the built program.
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
 use rustix::process::Signal;
 use tidewire::{Client, Error, HandshakeError, Message, WebSocket};
@@ -9,12 +9,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::process::{Program, request, run, soon};
+use crate::{
+    process::{Program, soon},
+    site::Site,
+};
 
 const CONFIG: &str = r#"
-[http]
-listen = ["127.0.0.1:0"]
-
 [operator]
 listen = []
 
@@ -35,46 +35,6 @@ allow_subscribe_for_client = true
 [[channel.namespaces]]
 name = "vip"
 "#;
-
-/// A configuration in a folder of its own, which goes with it.
-struct Site {
-    folder: PathBuf,
-}
-
-impl Site {
-    fn new(name: &str, more: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("tidewire-{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("tidewire.toml"), format!("{CONFIG}{more}")).unwrap();
-        Self { folder }
-    }
-
-    fn file(&self) -> String {
-        self.folder.join("tidewire.toml").to_str().unwrap().to_owned()
-    }
-
-    /// A server, with its address.
-    async fn serve(&self) -> (Program, String) {
-        let mut server = Program::start(&["serve", "--config", &self.file()]);
-        let url = server.line().await;
-        let (_, address) = url.split_once("://").unwrap();
-        (server, address.trim_end_matches('/').to_owned())
-    }
-
-    async fn token(&self, arguments: &[&str]) -> String {
-        let file = self.file();
-        let made = run(&[&["token", "make", "--config", &file], arguments].concat(), "").await;
-        assert_eq!(made.code, Some(0), "{}", made.stderr);
-        made.stdout[0].clone()
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        // It lies among the temporary ones.
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
 
 fn url(address: &str) -> String {
     format!("ws://{address}/connection/websocket")
@@ -111,7 +71,7 @@ fn status(error: &Error) -> Option<u16> {
 /// S9: wherever a token stands, it says the same; and it is never said again.
 #[tokio::test]
 async fn a_token_says_who_it_is_wherever_it_stands() {
-    let site = Site::new("places", "");
+    let site = Site::new("places", CONFIG);
     let (server, address) = site.serve().await;
     let ann = site.token(&["--user", "ann"]).await;
     let origin = ("Origin", "https://app.example".to_owned());
@@ -146,7 +106,7 @@ async fn a_token_says_who_it_is_wherever_it_stands() {
 
 #[tokio::test]
 async fn who_has_no_good_token_does_not_come_in() {
-    let site = Site::new("wrong", "");
+    let site = Site::new("wrong", CONFIG);
     let (_server, address) = site.serve().await;
     let ann = site.token(&["--user", "ann"]).await;
     let (head, signature) = ann.rsplit_once('.').unwrap();
@@ -164,64 +124,10 @@ async fn who_has_no_good_token_does_not_come_in() {
     assert!(nobody.contains(r#""error":{"code":101,"#), "{nobody}");
 }
 
-#[tokio::test]
-async fn a_ticket_is_good_once() {
-    let site = Site::new("ticket", "");
-    let (_server, address) = site.serve().await;
-    let ann = site.token(&["--user", "ann"]).await;
-    let post = "POST /connection/ticket HTTP/1.1\r\nContent-Length: 0";
-    assert!(request(&address, post).await.starts_with("HTTP/1.1 401 "), "for a token alone");
-    let answer = request(&address, &format!("{post}\r\nAuthorization: Bearer {ann}")).await;
-    let (_, ticket) = answer.split_once(r#"{"ticket":""#).unwrap_or_else(|| panic!("{answer}"));
-    let ticket = ticket.trim_end_matches("\"}");
-    assert!(answer.contains("cache-control: no-store"), "{answer}");
-    let with_ticket = format!("{}?ticket={ticket}", url(&address));
-    let mut ws = tidewire::connect(&with_ticket).await.unwrap();
-    let connected = ask(&mut ws, r#"{"id":1,"connect":{}}"#).await;
-    assert!(connected.contains(r#""client":""#), "{connected}");
-    let error = tidewire::connect(&with_ticket).await.unwrap_err();
-    assert_eq!(status(&error), Some(401), "{error}");
-    let in_query = format!("{}?token={ann}", url(&address));
-    let error = tidewire::connect(&in_query).await.unwrap_err();
-    assert_eq!(status(&error), Some(400), "tokens are not taken from the query: {error}");
-}
-
-/// S10: the same for every transport, whatever else the request shows.
-#[tokio::test]
-async fn s10_strange_pages_stay_outside_on_every_transport() {
-    let site = Site::new("origins", "");
-    let (_server, address) = site.serve().await;
-    let ann = site.token(&["--user", "ann"]).await;
-    let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
-    let requests = [
-        format!("GET /connection/websocket HTTP/1.1\r\n{upgrade}"),
-        "GET /connection/sse?cf_connect={} HTTP/1.1".to_owned(),
-        "POST /connection/http_stream HTTP/1.1\r\nContent-Length: 0".to_owned(),
-        "POST /connection/ticket HTTP/1.1\r\nContent-Length: 0".to_owned(),
-        "POST /emulation HTTP/1.1\r\nContent-Length: 0".to_owned(),
-        "OPTIONS /emulation HTTP/1.1".to_owned(),
-    ];
-    for head in &requests {
-        for origin in ["https://elsewhere.example", "null", "https://app.example.evil.example"] {
-            let head = format!("{head}\r\nOrigin: {origin}\r\nCookie: auth={ann}");
-            let answer = request(&address, &head).await;
-            assert!(answer.starts_with("HTTP/1.1 403 "), "{head}: {answer}");
-            assert!(!answer.contains("access-control-allow-origin"), "{head}: {answer}");
-        }
-        if !head.contains("Upgrade") {
-            let answer = request(&address, &format!("{head}\r\nOrigin: https://app.example")).await;
-            assert!(!answer.starts_with("HTTP/1.1 403 "), "{head}: {answer}");
-            let allowed = "access-control-allow-origin: https://app.example\r\n";
-            assert!(answer.contains(allowed), "{head}: {answer}");
-        }
-    }
-}
-
 /// Forbidden channels look like unknown ones, and a token opens the one that it is for.
 #[tokio::test]
 async fn a_channel_is_opened_by_its_own_token() {
-    let site = Site::new("channels", "");
+    let site = Site::new("channels", CONFIG);
     let (_server, address) = site.serve().await;
     let ann = site.token(&["--user", "ann"]).await;
     let mut ws = tidewire::connect(&url(&address)).await.unwrap();
@@ -254,13 +160,11 @@ async fn a_channel_is_opened_by_its_own_token() {
 
 #[tokio::test]
 async fn tls_ends_here_for_every_transport() {
-    let site = Site::new("tls", "");
+    let files = "[http]\ntls_cert_file = \"cert.pem\"\ntls_key_file = \"key.pem\"\n";
+    let site = Site::new("tls", &format!("{files}{CONFIG}"));
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     fs::write(site.folder.join("cert.pem"), certified.cert.pem()).unwrap();
     fs::write(site.folder.join("key.pem"), certified.signing_key.serialize_pem()).unwrap();
-    let files = "[http]\nlisten = [\"127.0.0.1:0\"]\ntls_cert_file = \"cert.pem\"\ntls_key_file = \"key.pem\"";
-    let config = CONFIG.replace("[http]\nlisten = [\"127.0.0.1:0\"]", files);
-    fs::write(site.file(), config).unwrap();
     let (_server, address) = site.serve().await;
     let ann = site.token(&["--user", "ann"]).await;
     let tls = tidewire::tls::unverified_client_config().unwrap();
@@ -280,12 +184,16 @@ async fn tls_ends_here_for_every_transport() {
     assert_eq!(unsubscribed, r#"{"id":3,"unsubscribe":{}}"#);
 }
 
+/// With these limits, and three threads.
+fn config_with(limits: &str) -> String {
+    let config = CONFIG.replace("token_cookie", &format!("{limits}\ntoken_cookie"));
+    format!("{config}\n[engine]\nthreads = 3\n")
+}
+
 /// At the limit and one beyond it, whichever threads they are on, and however they say who they are.
 #[tokio::test]
 async fn a_user_has_so_many_connections_on_a_node() {
-    let site = Site::new("users", "");
-    let config = CONFIG.replace("token_cookie", "user_connection_limit = 3\ntoken_cookie");
-    fs::write(site.file(), format!("{config}\n[engine]\nthreads = 3\n")).unwrap();
+    let site = Site::new("users", &config_with("user_connection_limit = 3"));
     let (_server, address) = site.serve().await;
     let (ann, bob) = (site.token(&["--user", "ann"]).await, site.token(&["--user", "bob"]).await);
     let connect = |token: &str| format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#);
@@ -315,11 +223,9 @@ async fn a_user_has_so_many_connections_on_a_node() {
     assert!(text(&mut again).await.contains(r#""code":104"#));
 }
 
-/// Clients of these users, on a server with these limits and three threads.
+/// Clients of these users, on a server with these limits.
 async fn clients_with(name: &str, limits: &str, users: &[&str]) -> (Site, Program, Vec<WebSocket>) {
-    let site = Site::new(name, "");
-    let config = CONFIG.replace("token_cookie", &format!("{limits}\ntoken_cookie"));
-    fs::write(site.file(), format!("{config}\n[engine]\nthreads = 3\n")).unwrap();
+    let site = Site::new(name, &config_with(limits));
     let (server, address) = site.serve().await;
     let mut clients = Vec::new();
     for user in users {

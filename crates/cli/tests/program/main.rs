@@ -1,6 +1,7 @@
 //! The built program, as a process.
 #![cfg(test)]
 
+mod answer;
 mod chat;
 mod command_line;
 mod configuring;
@@ -10,4 +11,5 @@ mod operator;
 mod process;
 mod realtime;
 mod serve;
+mod site;
 mod wounds;

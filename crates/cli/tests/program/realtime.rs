@@ -1,93 +1,21 @@
 //! Sessions over HTTP, and the API: by bytes, as anybody may send them.
 
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+use crate::{
+    answer::{Answer, call, emulation, post, streaming, whole},
+    process::{API_KEY, serve, serve_with},
 };
-
-use crate::process::{API_KEY, serve, serve_with, soon};
-
-/// A response that is read as it comes.
-struct Stream {
-    io: TcpStream,
-    heard: String,
-}
-
-impl Stream {
-    async fn open(address: &str, request: &str) -> Self {
-        let mut io = TcpStream::connect(address).await.unwrap();
-        // Who asks too much is answered before all of it has been read.
-        let _ = io.write_all(request.as_bytes()).await;
-        Self { io, heard: String::new() }
-    }
-
-    /// Reads until there is this, and gives what stands before it.
-    async fn until(&mut self, part: &str) -> String {
-        loop {
-            if let Some((before, after)) = self.heard.split_once(part) {
-                let before = before.to_owned();
-                self.heard = after.to_owned();
-                return before;
-            }
-            let mut bytes = [0; 4096];
-            let len = soon(self.io.read(&mut bytes)).await.unwrap();
-            assert_ne!(len, 0, "it ended without {part:?}: {}", self.heard);
-            self.heard.push_str(std::str::from_utf8(&bytes[..len]).unwrap());
-        }
-    }
-
-    async fn until_end(mut self) -> String {
-        soon(self.io.read_to_string(&mut self.heard)).await.unwrap();
-        self.heard
-    }
-}
-
-fn post(path: &str, body: &str) -> String {
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-}
-
-/// The status and the body of a response.
-async fn answer(address: &str, request: &str) -> (String, String) {
-    let request = request.replacen("\r\n", "\r\nConnection: close\r\n", 1);
-    let whole = Stream::open(address, &request).await.until_end().await;
-    let (head, body) = whole.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
-}
-
-/// What goes up, for a session.
-fn emulation(session: &str, frame: &str) -> String {
-    let frame = frame.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    post("/emulation", &format!(r#"{{"session":"{session}","node":"","data":"{frame}"}}"#))
-}
-
-/// A session by HTTP streaming, in this channel, and its secret.
-async fn streaming(address: &str, channel: &str) -> (Stream, String) {
-    let frame = format!(
-        "{{\"id\":1,\"connect\":{{}}}}\n{{\"id\":2,\"subscribe\":{{\"channel\":\"{channel}\"}}}}"
-    );
-    let mut stream = Stream::open(address, &post("/connection/http_stream", &frame)).await;
-    let head = stream.until("\r\n\r\n").await;
-    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
-    stream.until(r#""session":""#).await;
-    let session = stream.until("\"").await;
-    stream.until(r#"{"id":2,"subscribe":{"#).await;
-    (stream, session)
-}
 
 #[tokio::test]
 async fn a_session_over_http_streaming() {
     let (_server, address) = serve_with(&["--threads", "3"]).await;
     let (mut stream, session) = streaming(&address, "news").await;
     let publish = r#"{"id":3,"publish":{"channel":"news","data":{"n": 1}}}"#;
-    assert_eq!(answer(&address, &emulation(&session, publish)).await.0, "204");
+    assert_eq!(whole(&address, &emulation(&session, publish)).await.0, "204");
     stream.until(r#""data":{"n":1}"#).await;
     // On a thread of its own, maybe, and heard all the same.
     let (mut other, _) = streaming(&address, "news").await;
     let publish = r#"{"id":4,"publish":{"channel":"news","data":2}}"#;
-    assert_eq!(answer(&address, &emulation(&session, publish)).await.0, "204");
+    assert_eq!(whole(&address, &emulation(&session, publish)).await.0, "204");
     other.until(r#""data":2"#).await;
 }
 
@@ -96,14 +24,14 @@ async fn a_session_over_server_sent_events() {
     let (_server, address) = serve().await;
     let request = "GET /connection/sse?cf_connect=%7B%22id%22:1,%22connect%22:%7B%7D%7D HTTP/1.1\r\n\
                    Host: x\r\n\r\n";
-    let mut stream = Stream::open(&address, request).await;
-    let head = stream.until("\r\n\r\n").await;
+    let mut stream = Answer::to(&address, request).await;
+    let head = &stream.head;
     assert!(head.contains("content-type: text/event-stream; charset=utf-8"), "{head}");
     stream.until("data: {\"id\":1,\"connect\":{\"client\":\"").await;
     stream.until(r#""session":""#).await;
     let session = stream.until("\"").await;
     let rpc = r#"{"id":2,"rpc":{"method":"none","data":{}}}"#;
-    assert_eq!(answer(&address, &emulation(&session, rpc)).await.0, "204");
+    assert_eq!(whole(&address, &emulation(&session, rpc)).await.0, "204");
     stream.until("data: {\"id\":2,\"error\":{\"code\":104,").await;
 }
 
@@ -114,10 +42,10 @@ async fn a_repeated_upload_acts_once() {
     let (mut stream, session) = streaming(&address, "once").await;
     let publish = emulation(&session, r#"{"id":3,"publish":{"channel":"once","data":"first"}}"#);
     for _ in 0..3 {
-        assert_eq!(answer(&address, &publish).await.0, "204");
+        assert_eq!(whole(&address, &publish).await.0, "204");
     }
     let last = emulation(&session, r#"{"id":4,"publish":{"channel":"once","data":"last"}}"#);
-    assert_eq!(answer(&address, &last).await.0, "204");
+    assert_eq!(whole(&address, &last).await.0, "204");
     let heard = stream.until(r#""data":"last""#).await;
     assert_eq!(heard.matches(r#""data":"first""#).count(), 1, "{heard}");
     assert_eq!(heard.matches(r#"{"id":3,"#).count(), 1, "{heard}");
@@ -133,16 +61,16 @@ async fn what_is_no_session_is_told_so() {
     let none = "0.AAAAAAAAAAAAAAAAAAAAAA".to_owned();
     for name in [wrong_bits, wrong_thread, none, "?".to_owned(), "0.".to_owned()] {
         assert_ne!(name, session);
-        assert_eq!(answer(&address, &emulation(&name, frame)).await.0, "404", "{name}");
+        assert_eq!(whole(&address, &emulation(&name, frame)).await.0, "404", "{name}");
     }
     for body in ["", "{}", "[]", r#"{"session":1,"data":"x"}"#] {
-        assert_eq!(answer(&address, &post("/emulation", body)).await.0, "400", "{body}");
+        assert_eq!(whole(&address, &post("/emulation", &[], body)).await.0, "400", "{body}");
     }
     // What is not the protocol ends the session, and nothing else.
-    assert_eq!(answer(&address, &emulation(&session, "hello")).await.0, "204");
+    assert_eq!(whole(&address, &emulation(&session, "hello")).await.0, "204");
     stream.until(r#"{"push":{"disconnect":{"code":3501,"#).await;
     stream.until("\r\n0\r\n\r\n").await;
-    assert_eq!(answer(&address, &emulation(&session, frame)).await.0, "404");
+    assert_eq!(whole(&address, &emulation(&session, frame)).await.0, "404");
 }
 
 #[tokio::test]
@@ -153,24 +81,24 @@ async fn s8_bodies_are_bounded() {
         format!("{command}{}", " ".repeat(len - command.len()))
     };
     let limit = 64 << 10;
-    let request = post("/connection/http_stream", &at(limit));
-    let mut stream = Stream::open(&address, &request).await;
+    let request = post("/connection/http_stream", &[], &at(limit));
+    let mut stream = Answer::to(&address, &request).await;
     stream.until(r#"{"id":1,"connect":{"#).await;
-    let request = post("/connection/http_stream", &at(limit + 1));
-    let (status, sentence) = answer(&address, &request).await;
+    let request = post("/connection/http_stream", &[], &at(limit + 1));
+    let (status, sentence) = whole(&address, &request).await;
     assert_eq!(status, "413", "{sentence}");
     assert_eq!(sentence, "The body is longer than 65536 bytes.\n");
     let get = "GET /connection/http_stream HTTP/1.1\r\nHost: x\r\n\r\n";
-    assert_eq!(answer(&address, get).await.0, "405");
+    assert_eq!(whole(&address, get).await.0, "405");
     let no_connect = "GET /connection/sse HTTP/1.1\r\nHost: x\r\n\r\n";
-    assert_eq!(answer(&address, no_connect).await.0, "400");
+    assert_eq!(whole(&address, no_connect).await.0, "400");
 }
 
 #[tokio::test]
 async fn the_api_wants_its_key() {
     let (_server, address) = serve().await;
-    let right = post("/api/publish", r#"{"channel":"news","data":1}"#);
-    let (status, body) = answer(&address, &right).await;
+    let right = call("publish", r#"{"channel":"news","data":1}"#);
+    let (status, body) = whole(&address, &right).await;
     assert_eq!(status, "200");
     assert!(body.starts_with(r#"{"result":{"offset":1,"epoch":""#), "{body}");
     let wrong = [
@@ -183,43 +111,43 @@ async fn the_api_wants_its_key() {
         ),
     ];
     for (rule, request) in wrong {
-        assert_eq!(answer(&address, &request).await.0, "401", "{rule}");
+        assert_eq!(whole(&address, &request).await.0, "401", "{rule}");
     }
     let scheme = right.replace("X-API-Key: ", "Authorization: apikey ");
-    assert_eq!(answer(&address, &scheme).await.0, "200");
+    assert_eq!(whole(&address, &scheme).await.0, "200");
 }
 
 #[tokio::test]
 async fn what_the_api_does_not_do_it_says() {
     let (_server, address) = serve().await;
     let refused = [
-        ("/api/publish", "{}", r#"{"error":{"code":107,"message":"bad request"}}"#),
+        ("publish", "{}", r#"{"error":{"code":107,"message":"bad request"}}"#),
         (
-            "/api/publish",
+            "publish",
             r#"{"channel":"no:such","data":1}"#,
             r#"{"error":{"code":102,"message":"unknown channel"}}"#,
         ),
         (
-            "/api/history",
+            "history",
             r#"{"channel":"x","limit":1,"since":{"offset":1,"epoch":"y"}}"#,
             r#"{"error":{"code":112,"message":"unrecoverable position"}}"#,
         ),
     ];
-    for (path, body, wanted) in refused {
-        let (status, body) = answer(&address, &post(path, body)).await;
-        assert_eq!((&*status, &*body), ("200", wanted), "{path}");
+    for (method, body, wanted) in refused {
+        let (status, body) = whole(&address, &call(method, body)).await;
+        assert_eq!((&*status, &*body), ("200", wanted), "{method}");
     }
-    assert_eq!(answer(&address, &post("/api/nothing", "{}")).await.0, "404");
-    assert_eq!(answer(&address, &post("/api/publish", "no JSON")).await.0, "400");
-    let get = post("/api/info", "").replacen("POST", "GET", 1);
-    assert_eq!(answer(&address, &get).await.0, "405");
+    assert_eq!(whole(&address, &call("nothing", "{}")).await.0, "404");
+    assert_eq!(whole(&address, &call("publish", "no JSON")).await.0, "400");
+    let get = call("info", "").replacen("POST", "GET", 1);
+    assert_eq!(whole(&address, &get).await.0, "405");
     // One byte too many, and no more: a server that answers before it has read the rest ends the connection,
     // perhaps before we have written it.
     let frame = r#"{"channel":"x","data":""}"#;
     for (len, status) in [(1 << 20, "200"), ((1 << 20) + 1, "413")] {
         let data = "x".repeat(len - frame.len());
         let body = frame.replace("\"\"", &format!("\"{data}\""));
-        assert_eq!(answer(&address, &post("/api/publish", &body)).await.0, status, "{len}");
+        assert_eq!(whole(&address, &call("publish", &body)).await.0, status, "{len}");
     }
 }
 
@@ -231,7 +159,7 @@ async fn a_batch_is_answered_in_its_order() {
         {"publish":{"channel":"no:such","data":1}},
         {"presence_stats":{"channel":"a"}}
     ]}"#;
-    let (_, body) = answer(&address, &post("/api/batch", batch)).await;
+    let (_, body) = whole(&address, &call("batch", batch)).await;
     let parts = [
         r#"{"replies":[{"publish":{"offset":1,"#,
         r#"},{"error":{"code":102,"message":"unknown channel"}},"#,

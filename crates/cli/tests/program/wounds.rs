@@ -1,52 +1,42 @@
 //! What has hurt realtime servers (docs/security-checklist.md), over every transport: by bytes, as anybody may
 //! send them.
 
-use std::{env, fmt::Write as _, fs, path::PathBuf, process};
+use std::fmt::Write as _;
 
 use rustix::process::Signal;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+
+use crate::{
+    answer::{Answer, post},
+    process::{API_KEY, Program},
+    site::{SECRET, Site},
 };
-
-use crate::process::{API_KEY, Program, run, soon};
-
-const SECRET: &str = "a secret of more than thirty-two bytes";
 
 /// The ways to a session.
 const TRANSPORTS: [&str; 3] = ["websocket", "sse", "http_stream"];
 
-/// A server that is not for trying things out, and its configuration.
+/// A server and its configuration.
 struct Server {
     program: Program,
     address: String,
-    config: PathBuf,
+    site: Site,
 }
 
 impl Server {
     async fn start(name: &str) -> Self {
-        let config = env::temp_dir().join(format!("tidewire-{}-{name}.toml", process::id()));
-        let text = format!(
+        let config = format!(
             "drain_within = '0s'\noperator.listen = []\n\
              [client]\ntoken_cookie = 'auth'\nexpired_close_delay = '100ms'\n\
              token.hmac_secret_key = '{SECRET}'\n\
              [channel.without_namespace]\nallow_subscribe_for_client = true\n\
              [[channel.namespaces]]\nname = 'closed'\n"
         );
-        fs::write(&config, text).unwrap();
-        let path = config.to_str().unwrap();
-        let arguments = ["serve", "--config", path, "--listen", "127.0.0.1:0", "--log", "debug"];
-        let mut program = Program::start(&arguments);
-        let url = program.line().await;
-        let address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        Self { program, address, config }
+        let site = Site::new(name, &config);
+        let (program, address) = site.serve().await;
+        Self { program, address, site }
     }
 
-    /// A token of this server's.
     async fn token(&self, arguments: &[&str]) -> String {
-        let config = ["token", "make", "--config", self.config.to_str().unwrap()];
-        let made = run(&[&config[..], arguments].concat(), "").await;
-        made.stdout.into_iter().next().unwrap_or_else(|| panic!("no token: {}", made.stderr))
+        self.site.token(arguments).await
     }
 
     /// Knocks by this transport; `query` stands behind its path.
@@ -79,60 +69,14 @@ impl Server {
     }
 
     async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = format!("POST {path} HTTP/1.1\r\nHost: chat.example.com\r\n");
-        for (name, value) in headers {
-            write!(request, "{name}: {value}\r\n").unwrap();
-        }
-        write!(request, "Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-        Answer::to(&self.address, &request).await
+        Answer::to(&self.address, &post(path, headers, body)).await
     }
 
     /// Ends it, and gives all that it has logged.
     async fn log(self) -> String {
         self.program.signal(Signal::TERM);
         self.program.signal(Signal::TERM); // nobody waits for the clients here
-        let _ = fs::remove_file(&self.config);
         self.program.ended().await.stderr
-    }
-}
-
-/// The head of a response, and whatever comes behind it.
-struct Answer {
-    io: TcpStream,
-    head: String,
-    heard: String,
-}
-
-impl Answer {
-    async fn to(address: &str, request: &str) -> Self {
-        let mut io = TcpStream::connect(address).await.unwrap();
-        io.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = Self { io, head: String::new(), heard: String::new() };
-        answer.head = answer.until("\r\n\r\n").await.to_ascii_lowercase();
-        answer
-    }
-
-    fn status(&self) -> &str {
-        self.head.split(' ').nth(1).unwrap()
-    }
-
-    fn is_open(&self) -> bool {
-        matches!(self.status(), "101" | "200")
-    }
-
-    /// Reads until there is this, and gives what stands before it.
-    async fn until(&mut self, part: &str) -> String {
-        loop {
-            if let Some((before, after)) = self.heard.split_once(part) {
-                let before = before.to_owned();
-                self.heard = after.to_owned();
-                return before;
-            }
-            let mut bytes = [0; 4096];
-            let len = soon(self.io.read(&mut bytes)).await.unwrap();
-            assert_ne!(len, 0, "it ended without {part:?}: {}", self.heard);
-            self.heard.push_str(&String::from_utf8_lossy(&bytes[..len]));
-        }
     }
 }
 
@@ -151,6 +95,7 @@ async fn s10_s15_the_door_is_the_same_for_every_transport() {
     let cookie = ("Cookie", &*cookie);
     let ours = ("Origin", "http://chat.example.com");
     let theirs = ("Origin", "http://evil.example.com");
+    let similar = ("Origin", "http://chat.example.com.evil.example.com");
     let query = format!("token={token}");
     let cases: &[Case<'_>] = &[
         ("a token", "", &[bearer], ""),
@@ -160,6 +105,7 @@ async fn s10_s15_the_door_is_the_same_for_every_transport() {
         ("S10 a cookie, by our page", "", &[ours, cookie], ""),
         ("S10 a cookie, by a stranger's page", "", &[theirs, cookie], "403"),
         ("S10 a cookie, by nobody's page", "", &[("Origin", "null"), cookie], "403"),
+        ("S10 a cookie, by a page that looks like ours", "", &[similar, cookie], "403"),
         (
             "S10 a cookie, by a stranger's image",
             "",
@@ -185,6 +131,32 @@ async fn s10_s15_the_door_is_the_same_for_every_transport() {
     assert!(log.contains("refused: the token is not taken: its signature is wrong"), "{log}");
     for part in token.split('.') {
         assert!(!log.contains(part), "S12 {part} in: {log}");
+    }
+}
+
+/// S10: whatever else pages may ask for, and whatever else the request shows.
+#[tokio::test]
+async fn s10_strange_pages_stay_outside_everywhere() {
+    let server = Server::start("origins").await;
+    let cookie = format!("auth={}", server.token(&["--user", "ann"]).await);
+    let cookie = ("Cookie", &*cookie);
+    let requests =
+        [("POST", "/connection/ticket"), ("POST", "/emulation"), ("OPTIONS", "/emulation")];
+    for (method, path) in requests {
+        let ask = |origin: &str| {
+            let request = post(path, &[("Origin", origin), cookie], "");
+            request.replacen("POST", method, 1)
+        };
+        for origin in ["http://elsewhere.example", "null", "http://chat.example.com.evil.example"] {
+            let Answer { head, .. } = &Answer::to(&server.address, &ask(origin)).await;
+            assert!(head.starts_with("http/1.1 403 "), "{method} {path}: {head}");
+            assert!(!head.contains("access-control-allow-origin"), "{method} {path}: {head}");
+        }
+        let Answer { head, .. } =
+            &Answer::to(&server.address, &ask("http://chat.example.com")).await;
+        assert!(!head.starts_with("http/1.1 403 "), "{method} {path}: {head}");
+        let allowed = "access-control-allow-origin: http://chat.example.com\r\n";
+        assert!(head.contains(allowed), "{method} {path}: {head}");
     }
 }
 
