@@ -77,9 +77,13 @@ pub struct HubLimits {
     pub publication_len_max: usize,
     /// Publications in the answer to a request for history.
     pub history_count_max: u32,
+    /// Bytes of publications in it, overhead included: what is beyond can be asked for from there. One
+    /// publication may always be in it.
+    pub history_len_max: usize,
     /// Publications that a client may have missed and still recover.
     pub recovery_count_max: u32,
-    /// Bytes of payload in what one subscription recovers; beyond that it is not recovered.
+    /// Bytes of publications, overhead included, that one answer recovers: for one subscription, or for all of
+    /// those that are recovered as a session connects. Beyond, a subscription is not recovered.
     pub recovery_len_max: usize,
     /// Publications kept for one channel while its history is read.
     pub merge_count_max: usize,
@@ -104,6 +108,9 @@ pub struct HubLimits {
     pub resubscribe_count: usize,
 }
 
+/// Many clients take no message beyond 1 MiB, and bytes are a third longer where a dialect has only text for them.
+const ANSWER_LEN_MAX: usize = 768 << 10;
+
 impl Default for HubLimits {
     fn default() -> Self {
         Self {
@@ -113,8 +120,9 @@ impl Default for HubLimits {
             channel_name_len_max: 255,
             publication_len_max: 64 << 10,
             history_count_max: 1000,
+            history_len_max: ANSWER_LEN_MAX,
             recovery_count_max: 300,
-            recovery_len_max: 8 << 20,
+            recovery_len_max: ANSWER_LEN_MAX,
             merge_count_max: 1024,
             pending_command_count_max: 128,
             backlog_len_max: 1 << 20,

@@ -102,6 +102,7 @@ impl Shard {
             id,
             subscriptions: granted.iter().map(|_| None).collect(),
             waiting_count: granted.len(),
+            recovered_len: 0,
             deferred: Vec::new(),
         }));
         self.afterwards.push_back(After::Complete(key));

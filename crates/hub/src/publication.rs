@@ -99,3 +99,44 @@ pub struct Publication {
     /// Milliseconds since 1970, by the clock of the broker that took it; it orders nothing.
     pub time: u64,
 }
+
+impl Publication {
+    /// What each is charged in an answer beside what it says, so that many small ones are not free.
+    const OVERHEAD: usize = 128;
+
+    /// Bytes that it takes in an answer, whatever the dialect: there it is about as long, and never twice.
+    pub(crate) fn cost(&self) -> usize {
+        let data = |data: &Option<Data>| data.as_ref().map_or(0, Data::len);
+        let member = |member: &Arc<Member>| {
+            let names = member.user.as_str().len() + member.client.as_str().len();
+            names + data(&member.connection_info) + data(&member.channel_info)
+        };
+        let tags = self.tags.iter().map(|(name, value)| name.len() + value.len());
+        self.data.len()
+            + self.publisher.as_ref().map_or(0, member)
+            + tags.sum::<usize>()
+            + self.key.as_ref().map_or(0, |key| key.len())
+            + Self::OVERHEAD
+    }
+}
+
+/// What all of them take together.
+pub(crate) fn cost(publications: &[Arc<Publication>]) -> usize {
+    publications.iter().map(|publication| publication.cost()).sum()
+}
+
+/// As many from the front as may stand in one answer; one at least, so that whoever asks on from there
+/// gets on.
+pub(crate) fn page(
+    mut publications: Vec<Arc<Publication>>,
+    len_max: usize,
+) -> Vec<Arc<Publication>> {
+    let mut len = 0;
+    let fits = |publication: &&Arc<Publication>| {
+        len += publication.cost();
+        len <= len_max
+    };
+    let count = publications.iter().take_while(fits).count();
+    publications.truncate(count.max(1));
+    publications
+}

@@ -10,7 +10,7 @@ use crate::{
     namespace::ChannelOptions,
     outside::SessionKey,
     permissions::{self, Action},
-    publication::Member,
+    publication::{Member, page},
     requests::Pending,
     shard::{Shard, Turn},
 };
@@ -132,7 +132,11 @@ impl Shard {
         session.pending_count -= 1;
         let reply = match answer {
             Ok(Answer::Published { .. }) => Ok(Reply::Published),
-            Ok(Answer::History { publications, top }) => Ok(Reply::History { publications, top }),
+            Ok(Answer::History { publications, top }) => {
+                // A shorter page than was asked for, as where the count is too large: `top` tells.
+                let publications = page(publications, self.config.limits.history_len_max);
+                Ok(Reply::History { publications, top })
+            }
             Ok(Answer::Presence(members)) => Ok(Reply::Presence(members)),
             Ok(Answer::PresenceStats { client_count, user_count }) => {
                 Ok(Reply::PresenceStats { client_count, user_count })

@@ -11,9 +11,10 @@ use crate::{
     channel::ChannelKey,
     command::HistoryFilter,
     error::Error,
-    publication::{Position, Publication},
+    publication::{Position, Publication, cost},
     requests::Pending,
     retrying::Due,
+    session::Phase,
     settling::Waiter,
     shard::{Shard, Turn},
     stretch::{Reach, Stretch},
@@ -227,7 +228,7 @@ impl Shard {
             return if reach == Reach::FromTheEnd { Outcome::NotRecovered } else { Outcome::Waits };
         }
         if let Some(whole) = stretch.whole(since, passed, live.offset) {
-            let len: usize = whole.iter().map(|publication| publication.data.len()).sum();
+            let len = self.recovered_len(waiter).saturating_add(cost(&whole));
             let fits = len <= limits.recovery_len_max;
             return if fits { Outcome::Recovered(whole) } else { Outcome::NotRecovered };
         }
@@ -236,6 +237,14 @@ impl Shard {
             Outcome::Waits
         } else {
             Outcome::NotRecovered
+        }
+    }
+
+    /// Bytes that are in the answer to this one already: all that a session gets as it connects is one.
+    fn recovered_len(&self, waiter: &Waiter) -> usize {
+        match self.sessions.get(waiter.session).map(|session| &session.phase) {
+            Some(Phase::Connecting(connecting)) => connecting.recovered_len,
+            _ => 0,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     outside::{SessionKey, Variant},
     pace::{OverPace, Pace},
     proof::Proof,
-    publication::Member,
+    publication::{Member, cost},
     subscription::Subscriptions,
     time::Timestamp,
 };
@@ -63,6 +63,8 @@ pub(crate) struct Connecting {
     pub(crate) subscriptions: Vec<Option<(ChannelName, Subscribed)>>,
     /// So many of them are under way.
     pub(crate) waiting_count: usize,
+    /// Bytes of publications that they have recovered.
+    pub(crate) recovered_len: usize,
     /// What came meanwhile. Its tokens are looked at already, for whoever can is not there later.
     pub(crate) deferred: Vec<(CommandId, Command, Proof)>,
 }
@@ -94,6 +96,8 @@ impl Connecting {
     /// One of the subscriptions is made, or will not be.
     pub(crate) fn made(&mut self, place: usize, made: Option<(ChannelName, Subscribed)>) {
         self.waiting_count -= 1;
+        self.recovered_len +=
+            made.as_ref().map_or(0, |(_, subscribed)| cost(&subscribed.publications));
         if let Some(subscription) = self.subscriptions.get_mut(place) {
             *subscription = made;
         }

@@ -10,6 +10,7 @@ mod door;
 mod operator;
 mod process;
 mod realtime;
+mod replies;
 mod serve;
 mod site;
 mod wounds;

@@ -105,8 +105,13 @@ pub(crate) async fn serve() -> (Program, String) {
 
 /// One with further flags.
 pub(crate) async fn serve_with(flags: &[&str]) -> (Program, String) {
+    serve_in(&[], flags).await
+}
+
+/// One in an environment that has these as well.
+pub(crate) async fn serve_in(environment: &[(&str, &str)], flags: &[&str]) -> (Program, String) {
     let arguments = [&["serve", "--dev", "--listen", "127.0.0.1:0"], flags].concat();
-    let mut server = Program::start(&arguments);
+    let mut server = Program::start_in(environment, &arguments);
     let url = server.line().await;
     let address = url.strip_prefix("http://").and_then(|url| url.strip_suffix('/'));
     let address = address.unwrap_or_else(|| panic!("not a URL: {url}")).to_owned();

@@ -1,8 +1,8 @@
 //! Every limit: what is at it passes, what is one above it does not.
 
 use tidewire_hub::{
-    Command, CommandId, Connect, Disconnect, Error, HubConfig, HubLimits, Publish, Push, Rate,
-    SessionKey, SubscriptionGrant, Timestamp,
+    Command, CommandId, Connect, Disconnect, Epoch, Error, History, HistoryFilter, HubConfig,
+    HubLimits, Position, Publish, Push, Rate, Reply, SessionKey, SubscriptionGrant, Timestamp,
 };
 
 use crate::world::{World, config_of, json, open_options, plain, recover};
@@ -199,9 +199,13 @@ fn a_second_grant_for_the_same_channel_is_no_second_subscription() {
     assert_eq!(connected.unwrap().subscriptions.len(), 1);
 }
 
+/// What each publication takes beside its payload.
+const OVERHEAD: usize = 128;
+
 #[test]
 fn bytes_that_are_recovered() {
-    for (len_max, recovered) in [(30, true), (29, false)] {
+    let len = 3 * (10 + OVERHEAD);
+    for (len_max, recovered) in [(len, true), (len - 1, false)] {
         let mut world = with(|limits| limits.recovery_len_max = len_max);
         for _ in 0..3 {
             world.broker.publish("room", "0123456789", &mut world.mail);
@@ -210,5 +214,70 @@ fn bytes_that_are_recovered() {
         let subscribed = world.subscribe(ann, recover("room", "first", 0)).unwrap();
         assert_eq!(subscribed.recovered, recovered, "{len_max}");
         assert_eq!(subscribed.publications.len(), if recovered { 3 } else { 0 });
+    }
+}
+
+/// All that a session recovers as it connects is in one answer.
+#[test]
+fn bytes_that_are_recovered_by_connecting() {
+    let len = 2 * (10 + OVERHEAD);
+    for (len_max, recovered) in [(len, [true, true]), (len - 1, [true, false])] {
+        let mut world = with(|limits| limits.recovery_len_max = len_max);
+        let grant = |channel: &str| SubscriptionGrant {
+            channel: channel.into(),
+            force_recovery: Some(true),
+            ..SubscriptionGrant::default()
+        };
+        world.tokens.channels = vec![grant("1"), grant("2")];
+        for channel in ["1", "2"] {
+            world.broker.publish(channel, "0123456789", &mut world.mail);
+        }
+        let subscriptions = ["1", "2"].map(|channel| recover(channel, "first", 0)).to_vec();
+        let key = world.open();
+        let connect = Connect { token: Some("ann".into()), subscriptions, ..Connect::default() };
+        let connected = world.connect_with(key, connect).unwrap();
+        let made = connected.subscriptions.iter().map(|(_, made)| made);
+        assert_eq!(made.clone().map(|made| made.recovered).collect::<Vec<_>>(), recovered);
+        for made in made {
+            assert_eq!(made.publications.len(), usize::from(made.recovered), "{len_max}");
+            assert_eq!(made.position.as_ref().unwrap().offset, 1);
+        }
+    }
+}
+
+#[test]
+fn bytes_of_history() {
+    let each = 10 + OVERHEAD;
+    // How much may be in a page, the offsets of it, and of it in reverse.
+    let cases: [(usize, &[u64], &[u64]); 4] = [
+        (3 * each, &[1, 2, 3], &[3, 2, 1]),
+        (3 * each - 1, &[1, 2], &[3, 2]),
+        (each, &[1], &[3]),
+        (0, &[1], &[3]),
+    ];
+    for (len_max, forward, backward) in cases {
+        let mut world = with(|limits| limits.history_len_max = len_max);
+        for _ in 0..3 {
+            world.broker.publish("room", "0123456789", &mut world.mail);
+        }
+        let ann = world.connect("ann");
+        let mut read = |filter: HistoryFilter| {
+            let history = Command::History(History { channel: "room".into(), filter });
+            let Reply::History { publications, top } = world.ask(ann, history).unwrap() else {
+                unreachable!()
+            };
+            assert_eq!(top.offset, 3, "who gets less than that knows that there is more");
+            publications.iter().map(|one| one.offset).collect::<Vec<_>>()
+        };
+        assert_eq!(read(HistoryFilter::default()), forward, "{len_max}");
+        let reverse = HistoryFilter { reverse: true, ..HistoryFilter::default() };
+        assert_eq!(read(reverse), backward, "{len_max}");
+        // Page by page nothing is left out, and nothing comes twice.
+        let mut all = Vec::new();
+        while let Some(offset) = all.last().copied().or(Some(0)).filter(|offset| *offset < 3) {
+            let since = Some(Position { epoch: Epoch::new("first"), offset });
+            all.extend(read(HistoryFilter { since, ..HistoryFilter::default() }));
+        }
+        assert_eq!(all, [1, 2, 3], "{len_max}");
     }
 }

@@ -124,8 +124,13 @@ section! {
         queue_max_size: Size = Size(1 << 20),
         /// Publications in one answer to a request for history.
         history_max_publication_limit: u32 = 1000,
+        /// Bytes of publications in one answer to a request for history. What is beyond, a client asks for from there.
+        /// Many clients take no message beyond 1 MiB.
+        history_max_size: Size = Size(768 << 10),
         /// Publications that a client may have missed and still recover.
         recovery_max_publication_limit: u32 = 300,
+        /// Bytes of publications that one answer recovers. Who has missed more is told that it is not recovered.
+        recovery_max_size: Size = Size(768 << 10),
         /// How often it is checked that nothing was lost at the end of a channel; "0s" for never.
         channel_position_check_delay: Duration = seconds(40),
         /// Which tokens are good.

@@ -31,7 +31,7 @@ use tidewire_brokers::{ShardIndex, memory, partition_of};
 use tidewire_dialects::centrifuge::FrameLimits;
 use tidewire_engine::{Adopted, Engine, Io, Remote, Settings, ThreadStats};
 use tidewire_hub::{
-    ChannelName, ClientId, Error, HubConfig, Outside, Shard, Timestamp, Verifier,
+    ChannelName, ClientId, Error, HubConfig, HubLimits, Outside, Shard, Timestamp, Verifier,
     broker::{Answer, Ask, Failure},
 };
 use tokio::{
@@ -104,6 +104,7 @@ pub struct Node {
 pub struct NodeHandle {
     remote: Remote<ShardThread>,
     hub: Arc<HubConfig>,
+    queue_len_max: usize,
     /// When the engine's time began, but for the moment that it took to start.
     origin: Instant,
     /// Whose turn it is to get a session without a socket.
@@ -119,6 +120,17 @@ pub(crate) struct Overloaded;
 /// what may be dropped.
 const HIGH_WATER: usize = 64 << 10;
 const LOW_WATER: usize = 16 << 10;
+
+/// What may wait beyond that, whatever the limits are: publications of the application, and lists of who is there.
+const REPLY_LEN_MIN: usize = 1 << 20;
+
+/// What may wait to be written on one connection at most: whatever the hub may answer at once has to fit in, or
+/// whoever asks for it would be closed, and come back and ask again.
+fn queue_len_max(limits: &HubLimits, frame_len_max: usize) -> usize {
+    let reply = limits.history_len_max.max(limits.recovery_len_max).max(REPLY_LEN_MIN);
+    // As the hub counts it, which is no more than half too little.
+    reply.saturating_mul(2).saturating_add(HIGH_WATER).saturating_add(frame_len_max)
+}
 
 /// When a full mailbox is tried again.
 const TELL_AGAIN: Duration = Duration::from_millis(20);
@@ -139,6 +151,8 @@ impl Node {
         settings.thread_count = thread_count;
         settings.io = io;
         settings.config.limits.message_len_max = frames.frame_len_max as u64;
+        let queue_len_max = queue_len_max(&hub.limits, frames.frame_len_max);
+        settings.queues.len_max = Some(queue_len_max);
         settings.queues.high_water = HIGH_WATER;
         settings.queues.low_water = LOW_WATER;
         let for_threads = Arc::clone(&hub);
@@ -160,7 +174,8 @@ impl Node {
             })
         })?;
         let remote = engine.remote().clone();
-        let handle = NodeHandle { remote, hub, origin, next: Arc::default(), board };
+        let next = Arc::default();
+        let handle = NodeHandle { remote, hub, queue_len_max, origin, next, board };
         Ok(Self { engine, handle })
     }
 
@@ -196,7 +211,7 @@ impl NodeHandle {
         getrandom::fill(&mut secret).map_err(|_| Overloaded)?;
         let name = StreamName::new(u16::try_from(thread).map_err(|_| Overloaded)?, secret);
         let remote = self.remote.clone();
-        let (end, body) = stream::stream(move |news| {
+        let (end, body) = stream::stream(self.queue_len_max, move |news| {
             // A thread that does not take it notices by a ping that is not answered.
             let _ = remote.tell(thread, Letter::News(name, news));
         });

@@ -22,10 +22,6 @@ const HIGH_WATER: usize = 64 << 10;
 /// Below it the session is not congested any more.
 const LOW_WATER: usize = 16 << 10;
 
-/// What waits for a reader can be no more than this: answers and pushes come although it is congested.
-/// Beyond, the session ends.
-const LEN_MAX: usize = 1 << 20;
-
 /// A line costs more than its bytes.
 const LINE_COST: usize = 64;
 
@@ -43,6 +39,7 @@ struct Gauge {
 pub(crate) struct StreamEnd {
     lines: mpsc::UnboundedSender<Bytes>,
     gauge: Arc<Gauge>,
+    len_max: usize,
 }
 
 /// What became of a line.
@@ -72,11 +69,15 @@ pub(crate) enum StreamNews {
     Gone,
 }
 
-/// The two ends of a stream. `told` is called from the reader's task.
-pub(crate) fn stream(told: impl Fn(StreamNews) + Send + Sync + 'static) -> (StreamEnd, StreamBody) {
+/// The two ends of a stream. What waits for its reader is no more than `len_max`: answers and pushes come
+/// although it is congested. Beyond, the session ends. `told` is called from the reader's task.
+pub(crate) fn stream(
+    len_max: usize,
+    told: impl Fn(StreamNews) + Send + Sync + 'static,
+) -> (StreamEnd, StreamBody) {
     let (sender, lines) = mpsc::unbounded_channel();
     let gauge = Arc::<Gauge>::default();
-    let end = StreamEnd { lines: sender, gauge: Arc::clone(&gauge) };
+    let end = StreamEnd { lines: sender, gauge: Arc::clone(&gauge), len_max };
     (end, StreamBody { lines, gauge, told: Box::new(told) })
 }
 
@@ -85,7 +86,7 @@ impl StreamEnd {
         let cost = line.len() + LINE_COST;
         // What is in the way of one line shall not be the line itself.
         let queued = self.gauge.queued.fetch_add(cost, Ordering::AcqRel);
-        if (queued > 0 && queued + cost > LEN_MAX) || self.lines.send(line).is_err() {
+        if (queued > 0 && queued + cost > self.len_max) || self.lines.send(line).is_err() {
             return Pushed::Gone;
         }
         if queued + cost <= HIGH_WATER || self.gauge.congested.swap(true, Ordering::AcqRel) {
@@ -158,12 +159,14 @@ mod tests {
 
     use super::*;
 
+    const LEN_MAX: usize = 1 << 20;
+
     type News = Arc<Mutex<Vec<StreamNews>>>;
 
     fn pair() -> (StreamEnd, StreamBody, News) {
         let news = News::default();
         let told = Arc::clone(&news);
-        let (end, body) = stream(move |what| told.lock().unwrap().push(what));
+        let (end, body) = stream(LEN_MAX, move |what| told.lock().unwrap().push(what));
         (end, body, news)
     }
 
