@@ -1,6 +1,9 @@
 //! What a piece of work costs: pairs of short runs, reference and candidate in turn.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Result,
@@ -114,6 +117,8 @@ struct Side {
     worker: Worker,
     /// When Pings were answered.
     rested_at: Instant,
+    /// When its last run ended.
+    ran_at: Instant,
     ticks_before: Ticks,
 }
 
@@ -195,7 +200,8 @@ impl Side {
         worker.open(scenario.connection_count)?;
         worker.run(WARM_UP)?;
         let ticks_before = accounting::ticks(server.pid())?;
-        Ok(Self { server, worker, rested_at: Instant::now(), ticks_before })
+        let now = Instant::now();
+        Ok(Self { server, worker, rested_at: now, ran_at: now, ticks_before })
     }
 
     fn rest(&mut self) -> Result<()> {
@@ -204,9 +210,11 @@ impl Side {
     }
 
     fn run(&mut self, slice: Duration) -> Result<Sample> {
+        thread::sleep(IDLE_MIN.saturating_sub(self.ran_at.elapsed()));
         self.rest()?;
         let before = accounting::cpu_nanos_at_rest(self.server.pid())?;
         let done = self.worker.run(slice)?;
+        self.ran_at = Instant::now();
         let cpu = accounting::cpu_nanos_at_rest(self.server.pid())?.saturating_sub(before);
         let seconds = done.elapsed.as_secs_f64();
         Ok(Sample {
@@ -228,5 +236,12 @@ impl Side {
 
 /// Servers wait for a Pong for some ten seconds at least.
 const REST_AFTER: Duration = Duration::from_secs(4);
+/// Every run begins after such a pause at least, the reference's too, whose turn comes again and again.
+///
+/// TCP treats a connection otherwise when nothing has come on it for longer than a retransmission
+/// timeout, which is 200 ms on loopback: what comes then is acknowledged at once, up to 16 times, so on
+/// the sender's core, and not when the receiver reads, on the receiver's. With runs of 100 ms that
+/// was true of all but the reference, and a loop beside itself took 1.16 times as long.
+const IDLE_MIN: Duration = Duration::from_millis(300);
 const WARM_UP: Duration = Duration::from_millis(200);
 const TICKS_MIN: u64 = 50;
