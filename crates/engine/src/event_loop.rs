@@ -315,6 +315,8 @@ impl<H: Handler> EventLoop<H> {
     /// A connection's turn ends: whatever its state asks for.
     pub(crate) fn written<B: Backend>(&mut self, backend: &mut B, index: u32) {
         let Some(conn) = self.plane.conns.get_mut(index) else { return };
+        // Hardly any receiver of a fan-out has one or the other, and each comes by here.
+        let (waits, is_high) = (conn.waiting.is_some(), conn.flags.high);
         let (drained, transport) = match &conn.stage {
             Stage::Opening(_) => (false, Transport::Open),
             Stage::Refused(refusal) => (refusal.unsent.is_empty(), Transport::EndSending),
@@ -340,8 +342,12 @@ impl<H: Handler> EventLoop<H> {
                 backend.end_sending(&mut self.plane, index);
             }
         }
-        self.plane.stop_waiting(index);
-        self.look_at_marks(index);
+        if waits {
+            self.plane.stop_waiting(index);
+        }
+        if waits || is_high {
+            self.look_at_marks(index);
+        }
         if let Some(conn) = self.plane.conns.get_mut(index)
             && conn.wants_to_hear()
             && let Some(mut kept) = conn.kept.take_if(|kept| kept.unheard)

@@ -333,7 +333,7 @@ impl<H: Handler> Plane<H> {
         true
     }
 
-    /// `len` is the message's.
+    /// `len` is the message's. Fan-out comes by here for each receiver.
     fn share_at(&mut self, index: u32, message: &Prepared, len: usize) {
         let Some(conn) = self.conns.get(index) else { return };
         let fits = self.fits(conn.held_len(), len);
@@ -346,11 +346,15 @@ impl<H: Handler> Plane<H> {
         };
         if let Some(run) = self.runs.extended(conn.run, frame) {
             conn.run = run;
-        } else {
-            let frame = frame.clone();
-            self.settle(index);
-            self.queue_encoded(index, &frame);
+            if !conn.flags.dirty {
+                conn.flags.dirty = true;
+                self.dirty.push(index);
+            }
+            return;
         }
+        let frame = frame.clone();
+        self.settle(index);
+        self.queue_encoded(index, &frame);
         self.mark(index);
     }
 

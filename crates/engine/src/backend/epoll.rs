@@ -162,31 +162,31 @@ impl<K: Kernel> Epoll<K> {
         Self { kernel, events, buffer: vec![0; BUFFER_LEN], ready: Vec::new() }
     }
 
-    /// Writes the frames that many connections share, without queueing them first.
-    fn write_run<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) -> io::Result<()> {
-        let Some(conn) = plane.conns.get_mut(index) else { return Ok(()) };
+    /// Writes the frames that many connections share, without queueing them first. Says whether that was all
+    /// there is to write, as it is for nearly all receivers of a publication.
+    fn write_run<H: Handler>(&mut self, plane: &mut Plane<H>, index: u32) -> io::Result<bool> {
+        let Some(conn) = plane.conns.get_mut(index) else { return Ok(true) };
         if conn.run.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         if conn.flags.blocked {
             plane.settle(index); // the turn's end forgets it
-            return Ok(());
+            return Ok(false);
         }
         let joined = plane.runs.joined(conn.run);
+        conn.run = crate::runs::Run::EMPTY;
         let written = match self.kernel.send(conn.socket.as_fd(), joined) {
             Ok(len) => len,
             Err(Errno::AGAIN | Errno::INTR) => 0,
             Err(error) => return Err(error.into()),
         };
         if written == joined.len() {
-            conn.run = crate::runs::Run::EMPTY;
-        } else {
-            conn.flags.blocked = true;
-            let rest = joined.slice(written..);
-            conn.run = crate::runs::Run::EMPTY;
-            plane.queue_encoded(index, &rest);
+            return Ok(matches!(&conn.stage, Stage::Open(proto) if proto.outbox().is_empty()));
         }
-        Ok(())
+        conn.flags.blocked = true;
+        let rest = joined.slice(written..);
+        plane.queue_encoded(index, &rest);
+        Ok(false)
     }
 
     /// Encrypts what is queued, as much as TLS holds at a time, and writes that.
@@ -365,7 +365,12 @@ impl<K: Kernel> Backend for Epoll<K> {
         let plane = &mut event_loop.plane;
         let written = match plane.conns.get(index) {
             Some(conn) if conn.tls.is_some() => self.write_tls(plane, index),
-            _ => self.write_run(plane, index).and_then(|()| self.write_outbox(plane, index)),
+            _ => match self.write_run(plane, index) {
+                // What is written past the queue changes nothing of what the queue costs.
+                Ok(true) => return,
+                Ok(false) => self.write_outbox(plane, index),
+                Err(error) => Err(error),
+            },
         };
         plane.account(index);
         if let Err(error) = written {
