@@ -9,8 +9,8 @@ use tidewire_dialects::api::{
     self, ApiLimits, BadCall, Call, Message, Method, NodeInfo, Outcome, Subscribe, Whom,
 };
 use tidewire_hub::{
-    ChannelName, ClientId, Data, Disconnect, Epoch, Error, History, HistoryFilter, Member,
-    Position, Publication, SubscriptionGrant, UserId, broker::Version,
+    ChannelName, ClientId, Data, Disconnect, Dismissal, Epoch, Error, Farewell, History,
+    HistoryFilter, Member, Position, Publication, SubscriptionGrant, UserId, broker::Version,
 };
 
 fn json(text: &str) -> Data {
@@ -34,6 +34,10 @@ fn message(data: Data) -> Message {
 
 fn whom(user: &str) -> Whom {
     Whom { user: UserId::new(user), client: None, session: None }
+}
+
+fn own(why: Disconnect, code: u16, reason: &str) -> Farewell {
+    Farewell::Own(Arc::new(Dismissal { why, code, reason: reason.into() }))
 }
 
 fn publish(data: Data) -> Call {
@@ -141,19 +145,13 @@ fn calls() {
             Call::Unsubscribe { whom: whom("ann"), channel: "c".into() },
         ),
         (
-            "unsubscribe from everything",
-            Method::Unsubscribe,
-            r#"{"user":"ann"}"#,
-            Call::Unsubscribe { whom: whom("ann"), channel: "".into() },
-        ),
-        (
             "disconnect",
             Method::Disconnect,
             r#"{"user":"ann"}"#,
             Call::Disconnect {
                 whom: whom("ann"),
                 spared: Vec::new(),
-                why: Disconnect::ForceNoReconnect,
+                why: Farewell::Ours(Disconnect::ForceNoReconnect),
             },
         ),
         (
@@ -163,7 +161,7 @@ fn calls() {
             Call::Disconnect {
                 whom: whom("ann"),
                 spared: vec![ClientId::new("x")],
-                why: Disconnect::ForceReconnect,
+                why: own(Disconnect::ForceReconnect, 4000, "come back"),
             },
         ),
         (
@@ -275,6 +273,7 @@ fn bad_calls() {
         ),
         ("no channels", Method::Broadcast, r#"{"data":1}"#, refused(Error::BadRequest)),
         ("nobody's channel", Method::Subscribe, r#"{"user":"a"}"#, refused(Error::BadRequest)),
+        ("an end to nothing", Method::Unsubscribe, r#"{"user":"a"}"#, refused(Error::BadRequest)),
         ("presence of nothing", Method::Presence, "{}", refused(Error::BadRequest)),
         ("history of nothing", Method::History, "{}", refused(Error::BadRequest)),
         (
@@ -286,6 +285,42 @@ fn bad_calls() {
     ];
     for (rule, method, body, why) in cases {
         assert_eq!(called(method, body), Err(why), "{rule}");
+    }
+}
+
+/// The protocol leaves 4000 to 4999 to applications, and its own have their own words.
+#[test]
+fn codes_of_a_disconnect() {
+    let (back, away) = (Disconnect::ForceReconnect, Disconnect::ForceNoReconnect);
+    let cases = [
+        (0, Ok(Farewell::Ours(away))),
+        (1, Err(Error::BadRequest)),
+        (1000, Err(Error::BadRequest)),
+        (2999, Err(Error::BadRequest)),
+        (3000, Ok(Farewell::Ours(back))),
+        (3012, Ok(Farewell::Ours(Disconnect::NoPong))),
+        (3999, Ok(Farewell::Ours(away))),
+        (4000, Ok(own(back, 4000, "why"))),
+        (4499, Ok(own(back, 4499, "why"))),
+        (4500, Ok(own(away, 4500, "why"))),
+        (4999, Ok(own(away, 4999, "why"))),
+        (5000, Err(Error::BadRequest)),
+        (65_536 + 4000, Err(Error::BadRequest)),
+    ];
+    for (code, expected) in cases {
+        let body = format!(r#"{{"user":"a","disconnect":{{"code":{code},"reason":"why"}}}}"#);
+        let told = called(Method::Disconnect, &body).map(|call| match call {
+            Call::Disconnect { why, .. } => why,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(told, expected.map_err(BadCall::Refused), "{code}");
+    }
+    // RFC 6455 §5.5: a control frame has 125 bytes at most, two of them the code.
+    for (len, is_taken) in [(123, true), (124, false)] {
+        let reason = "x".repeat(len);
+        let body = format!(r#"{{"user":"a","disconnect":{{"code":4000,"reason":"{reason}"}}}}"#);
+        let told = called(Method::Disconnect, &body);
+        assert_eq!(told.err(), (!is_taken).then_some(BadCall::Refused(Error::LimitExceeded)));
     }
 }
 

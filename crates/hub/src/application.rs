@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytestring::ByteString;
 
 use crate::{
-    command::{Push, SubscriptionGrant},
+    command::{Farewell, Push, SubscriptionGrant},
     connecting::time_left,
-    error::{Disconnect, Error, Unsubscribe},
+    error::{Error, Unsubscribe},
     names::{ChannelName, ClientId, UserId},
     outside::{Outside, SessionKey},
     publication::{Data, Member, Position},
@@ -106,12 +106,13 @@ impl Shard {
         &mut self,
         now: Timestamp,
         whom: &Whom,
-        why: Disconnect,
+        why: impl Into<Farewell>,
         outside: &mut dyn Outside,
     ) {
         let turn = &mut Turn { now, outside };
+        let last = why.into().push();
         for key in self.sessions_of(whom) {
-            self.end(key, why, turn);
+            self.end_by(key, last.clone(), turn);
         }
         self.finish(turn);
     }

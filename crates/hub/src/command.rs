@@ -300,6 +300,63 @@ pub enum Push {
     Ping,
     /// It ends. The last that a session is told.
     Disconnect(Disconnect),
+    /// It ends, and the application has words of its own for it. Also the last.
+    Dismissed(Arc<Dismissal>),
+}
+
+/// What a session is told as it ends: something of ours, or of the application's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "these are the two")]
+pub enum Farewell {
+    /// In our words.
+    Ours(Disconnect),
+    /// In the application's.
+    Own(Arc<Dismissal>),
+}
+
+impl Farewell {
+    /// The one that a push says, if it is the last.
+    pub fn of(push: &Push) -> Option<Self> {
+        match push {
+            Push::Disconnect(why) => Some(Self::Ours(*why)),
+            Push::Dismissed(dismissal) => Some(Self::Own(Arc::clone(dismissal))),
+            _ => None,
+        }
+    }
+
+    /// The push that says it.
+    pub fn push(self) -> Push {
+        match self {
+            Self::Ours(why) => Push::Disconnect(why),
+            Self::Own(dismissal) => Push::Dismissed(dismissal),
+        }
+    }
+
+    /// What it means, in our words.
+    pub fn why(&self) -> Disconnect {
+        match self {
+            Self::Ours(why) => *why,
+            Self::Own(dismissal) => dismissal.why,
+        }
+    }
+}
+
+impl From<Disconnect> for Farewell {
+    fn from(why: Disconnect) -> Self {
+        Self::Ours(why)
+    }
+}
+
+/// How the application ends a session in its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "dialects make it and read it")]
+pub struct Dismissal {
+    /// What it means, for dialects that have no words for it but ours.
+    pub why: Disconnect,
+    /// Its number, from those that the dialect leaves to applications.
+    pub code: u16,
+    /// Its words, as short as a Close frame wants them (RFC 6455 §5.5).
+    pub reason: ByteString,
 }
 
 /// Who a session is and what it may do, as the application has said it: from a verified token, or

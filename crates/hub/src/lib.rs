@@ -62,8 +62,9 @@ mod users;
 
 pub use application::Whom;
 pub use command::{
-    Command, CommandId, Connect, Connected, Credentials, History, HistoryFilter, Publish, Push,
-    Reply, Subscribe, Subscribed, SubscriptionGrant, TokenError, Verifier,
+    Command, CommandId, Connect, Connected, Credentials, Dismissal, Farewell, History,
+    HistoryFilter, Publish, Push, Reply, Subscribe, Subscribed, SubscriptionGrant, TokenError,
+    Verifier,
 };
 pub use config::{HubConfig, HubLimits};
 pub use error::{Disconnect, Error, Unsubscribe};

@@ -42,8 +42,8 @@ pub trait Outside {
     /// ends before.
     fn reply(&mut self, session: SessionKey, id: CommandId, reply: Result<Reply, Error>);
 
-    /// A push to one session. After [`Push::Disconnect`] nothing more comes for it; its transport
-    /// ends once that has been written, and it is no session any more.
+    /// A push to one session. After [`Push::Disconnect`] or [`Push::Dismissed`] nothing more comes for it; its
+    /// transport ends once that has been written, and it is no session any more.
     fn push(&mut self, session: SessionKey, push: Push);
 
     /// A publication to many sessions of one variant, each of which is named once.

@@ -322,8 +322,13 @@ impl Shard {
 
     /// Ends a session, and tells it why.
     pub(crate) fn end(&mut self, session: SessionKey, why: Disconnect, turn: &mut Turn<'_>) {
+        self.end_by(session, Push::Disconnect(why), turn);
+    }
+
+    /// Ends a session by that push.
+    pub(crate) fn end_by(&mut self, session: SessionKey, last: Push, turn: &mut Turn<'_>) {
         if self.forget(session, turn) {
-            turn.outside.push(session, Push::Disconnect(why));
+            turn.outside.push(session, last);
         }
     }
 

@@ -10,7 +10,8 @@ use tokio::{
 };
 
 use crate::{
-    process::{Program, soon},
+    answer::{call, whole},
+    process::soon,
     site::Site,
 };
 
@@ -223,20 +224,18 @@ async fn a_user_has_so_many_connections_on_a_node() {
     assert!(text(&mut again).await.contains(r#""code":104"#));
 }
 
-/// Clients of these users, on a server with these limits.
-async fn clients_with(name: &str, limits: &str, users: &[&str]) -> (Site, Program, Vec<WebSocket>) {
-    let site = Site::new(name, &config_with(limits));
-    let (server, address) = site.serve().await;
+/// A client of each of these users, in this order.
+async fn clients<const N: usize>(site: &Site, address: &str, users: [&str; N]) -> [WebSocket; N] {
     let mut clients = Vec::new();
     for user in users {
-        let mut ws = tidewire::connect(&url(&address)).await.unwrap();
+        let mut ws = tidewire::connect(&url(address)).await.unwrap();
         let token = site.token(&["--user", user]).await;
-        let connected =
-            ask(&mut ws, &format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#)).await;
+        let connect = format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#);
+        let connected = ask(&mut ws, &connect).await;
         assert!(connected.contains(r#""client":""#), "{connected}");
         clients.push(ws);
     }
-    (site, server, clients)
+    clients.try_into().unwrap_or_else(|_| unreachable!())
 }
 
 const TOO_MANY: &str = r#""error":{"code":111,"message":"too many requests","temporary":true}}"#;
@@ -261,23 +260,68 @@ async fn carried_out(ws: &mut WebSocket, count: u32) -> u32 {
 #[tokio::test]
 async fn s7_a_user_sends_so_many_commands() {
     let limits = "user_command_rate = 1\nuser_command_burst = 20";
-    let (_site, _server, mut clients) =
-        clients_with("commands", limits, &["ann", "ann", "bob"]).await;
+    let site = Site::new("commands", &config_with(limits));
+    let (_server, address) = site.serve().await;
+    let [mut ann, mut again, mut bob] = clients(&site, &address, ["ann", "ann", "bob"]).await;
     // A frame is looked at in one moment, so nothing comes in between.
-    assert_eq!(carried_out(&mut clients[0], 21).await, 20);
-    assert!(carried_out(&mut clients[1], 21).await < 20, "as many as there were seconds since");
-    assert_eq!(carried_out(&mut clients[2], 21).await, 20, "somebody else");
+    assert_eq!(carried_out(&mut ann, 21).await, 20);
+    assert!(carried_out(&mut again, 21).await < 20, "as many as there were seconds since");
+    assert_eq!(carried_out(&mut bob, 21).await, 20, "somebody else");
 }
 
 /// S7: as above, by bytes.
 #[tokio::test]
 async fn s7_a_user_sends_so_many_bytes() {
     let limits = "user_byte_rate = 1\nuser_byte_burst = '4KiB'";
-    let (_site, _server, mut clients) = clients_with("bytes", limits, &["ann", "ann", "bob"]).await;
+    let site = Site::new("bytes", &config_with(limits));
+    let (_server, address) = site.serve().await;
+    let [mut ann, mut again, mut bob] = clients(&site, &address, ["ann", "ann", "bob"]).await;
     let frame = |len: usize| format!("{:len$}", r#"{"id":2,"unsubscribe":{"channel":"x"}}"#);
     let (done, refused) = (r#"{"id":2,"unsubscribe":{}}"#, format!(r#"{{"id":2,{TOO_MANY}"#));
-    assert_eq!(ask(&mut clients[0], &frame(4096)).await, done);
-    assert_eq!(ask(&mut clients[1], &frame(1000)).await, refused);
-    assert_eq!(ask(&mut clients[2], &frame(4096)).await, done, "somebody else");
-    assert_eq!(ask(&mut clients[0], &frame(1000)).await, refused, "the session goes on");
+    assert_eq!(ask(&mut ann, &frame(4096)).await, done);
+    assert_eq!(ask(&mut again, &frame(1000)).await, refused);
+    assert_eq!(ask(&mut bob, &frame(4096)).await, done, "somebody else");
+    assert_eq!(ask(&mut ann, &frame(1000)).await, refused, "the session goes on");
+}
+
+#[tokio::test]
+async fn a_user_on_many_threads_is_one() {
+    let site = Site::new("info", &config_with(""));
+    let (_server, address) = site.serve().await;
+    let mut there = clients(&site, &address, ["ann", "ann", "ann", "bob"]).await;
+    for ws in &mut there {
+        ask(ws, r#"{"id":2,"subscribe":{"channel":"news:1"}}"#).await;
+    }
+    let (_, info) = whole(&address, &call("info", "{}")).await;
+    assert!(info.contains(r#""num_clients":4,"num_users":2,"#), "{info}");
+    assert!(info.contains(r#""num_subs":4}"#), "{info}");
+}
+
+#[tokio::test]
+async fn the_application_has_the_last_word() {
+    let site = Site::new("words", &config_with(""));
+    let (_server, address) = site.serve().await;
+    let cases = [
+        (r#"{"code":4001,"reason":"moved"}"#, 4001, "moved"),
+        (r#"{"code":4999}"#, 4999, ""),
+        (r#"{"code":3011,"reason":"ours has its own"}"#, 3011, "force reconnect"),
+        ("null", 3503, "force disconnect"),
+    ];
+    for (disconnect, code, reason) in cases {
+        let [mut ann, mut bob] = clients(&site, &address, ["ann", "bob"]).await;
+        let body = format!(r#"{{"user":"ann","disconnect":{disconnect}}}"#);
+        let done = ("200".to_owned(), r#"{"result":{}}"#.to_owned());
+        assert_eq!(whole(&address, &call("disconnect", &body)).await, done);
+        assert_eq!(ended(&mut ann).await, code, "{disconnect}");
+        assert_eq!(ann.close_info().unwrap().reason(), reason, "{disconnect}");
+        assert!(ask(&mut bob, r#"{"id":2,"unsubscribe":{"channel":"x"}}"#).await.contains("{}"));
+    }
+    let refused = r#"{"error":{"code":107,"message":"bad request"}}"#;
+    let bodies = [
+        ("disconnect", r#"{"user":"ann","disconnect":{"code":1000}}"#),
+        ("unsubscribe", r#"{"user":"ann"}"#),
+    ];
+    for (method, body) in bodies {
+        assert_eq!(whole(&address, &call(method, body)).await.1, refused, "{method} {body}");
+    }
 }

@@ -170,3 +170,37 @@ async fn a_batch_is_answered_in_its_order() {
         rest = rest.split_once(part).unwrap_or_else(|| panic!("{part} in: {body}")).1;
     }
 }
+
+/// Whoever holds the secret of a session speaks for it, and the application may as well.
+#[tokio::test]
+async fn the_api_names_a_session_by_its_secret() {
+    let (_server, address) = serve_with(&["--threads", "3"]).await;
+    let done =
+        |answer: (String, String)| assert_eq!(answer, ("200".into(), r#"{"result":{}}"#.into()));
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        sessions.push(streaming(&address, "own").await);
+    }
+    let [(one, first), (two, second), (three, _)] = &mut sessions[..] else { unreachable!() };
+    let body = format!(r#"{{"session":"{first}","channel":"more"}}"#);
+    done(whole(&address, &call("subscribe", &body)).await);
+    one.until(r#"{"push":{"channel":"more","subscribe":{"#).await;
+    done(whole(&address, &call("unsubscribe", &body)).await);
+    one.until(r#"{"push":{"channel":"more","unsubscribe":{"code":2000,"#).await;
+    // Who is not there is not told, and a session of nobody's is not one of Ann's.
+    for whom in [
+        r#""session":"0.AAAAAAAAAAAAAAAAAAAAAA""#.to_owned(),
+        r#""session":"?""#.to_owned(),
+        format!(r#""session":"{first}","user":"ann""#),
+        format!(r#""session":"{first}","client":"x""#),
+    ] {
+        done(whole(&address, &call("disconnect", &format!("{{{whom}}}"))).await);
+    }
+    let why = r#""disconnect":{"code":4321,"reason":"you \"know\""}"#;
+    done(whole(&address, &call("disconnect", &format!(r#"{{"session":"{second}",{why}}}"#))).await);
+    two.until(r#"{"push":{"disconnect":{"code":4321,"reason":"you \"know\""}}}"#).await;
+    whole(&address, &call("publish", r#"{"channel":"own","data":"last"}"#)).await;
+    for stream in [one, three] {
+        stream.until(r#""data":"last""#).await;
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytestring::ByteString;
 use tidewire_hub::{
-    ClientId, Data, Disconnect, Error, History, SubscriptionGrant, Tags, UserId, broker::Version,
+    ClientId, Data, Error, Farewell, History, SubscriptionGrant, Tags, UserId, broker::Version,
 };
 
 use super::request;
@@ -111,7 +111,7 @@ pub enum Call {
     Unsubscribe {
         /// Whose.
         whom: Whom,
-        /// To what; empty for all that they have.
+        /// To what.
         channel: ByteString,
     },
     /// To end sessions.
@@ -121,7 +121,7 @@ pub enum Call {
         /// But not these.
         spared: Vec<ClientId>,
         /// What they are told.
-        why: Disconnect,
+        why: Farewell,
     },
     /// Who is in a channel.
     Presence {

@@ -25,8 +25,11 @@
 //! - `b64data` is bytes, and stays bytes, though they be JSON: clients of a text format get them as base64.
 //! - `delta` and `parallel` are taken and change nothing. `refresh`, `rpc` and what is not about streams is
 //!   not found.
-//! - A `disconnect` with a code that is none of the protocol's means that the client shall come back, or shall
-//!   not, by the code's range.
+//! - A `disconnect` with a code of 4000 to 4999, which the protocol leaves to applications, is told as it is, with
+//!   its `reason`; those of 3000 to 3999 have words of their own, and one that we do not know means that the client
+//!   shall come back, or shall not, by its range. All others are refused, but zero, which is none.
+//! - `unsubscribe` wants a channel. There an empty one is taken, and does nothing.
+//! - `session` is the secret of a session by SSE or HTTP streaming; others have none.
 //! - `key` of a publication is ours: for [conflation](tidewire_hub::Brim::Conflate).
 
 mod call;

@@ -59,8 +59,8 @@ impl Request<'_> {
             Self::Publish(request) => request.into_call(limits)?,
             Self::Broadcast(request) => request.into_call(limits)?,
             Self::Subscribe(request) => request.into_call()?,
-            Self::Unsubscribe(request) => request.into_call(),
-            Self::Disconnect(request) => request.into_call(),
+            Self::Unsubscribe(request) => request.into_call()?,
+            Self::Disconnect(request) => request.into_call()?,
             Self::Presence(request) => Call::Presence { channel: named(request.channel)? },
             Self::PresenceStats(request) => {
                 Call::PresenceStats { channel: named(request.channel)? }

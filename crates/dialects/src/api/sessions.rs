@@ -1,7 +1,9 @@
 //! `subscribe`, `unsubscribe` and `disconnect`.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
-use tidewire_hub::{ClientId, Disconnect, Error, SubscriptionGrant, UserId};
+use tidewire_hub::{ClientId, Dismissal, Error, Farewell, SubscriptionGrant, UserId};
 
 use super::{
     call::{Call, Subscribe, Whom},
@@ -101,9 +103,9 @@ pub(super) struct UnsubscribeRequest {
 }
 
 impl UnsubscribeRequest {
-    pub(super) fn into_call(self) -> Call {
+    pub(super) fn into_call(self) -> Result<Call, Error> {
         let whom = whom(&self.user, self.client, self.session);
-        Call::Unsubscribe { whom, channel: self.channel.0 }
+        Ok(Call::Unsubscribe { whom, channel: named(self.channel)? })
     }
 }
 
@@ -120,19 +122,39 @@ pub(super) struct DisconnectRequest {
     disconnect: Option<Record<Code>>,
 }
 
-/// Its reason is not taken: words belong to codes here.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Code {
     #[serde(default, deserialize_with = "or_default")]
     code: u32,
+    #[serde(default, deserialize_with = "or_default")]
+    reason: Text,
+}
+
+impl Code {
+    /// The reason is taken where the number is the application's: the protocol's have words of their own.
+    fn into_farewell(self) -> Result<Farewell, Error> {
+        let why = centrifuge::disconnect_of_code(self.code);
+        let code = u16::try_from(self.code).map_err(|_| Error::BadRequest)?;
+        match code {
+            0 | 3000..=3999 => Ok(Farewell::Ours(why)),
+            code if centrifuge::OWN_CODES.contains(&code) => {
+                if self.reason.0.len() > centrifuge::REASON_LEN_MAX {
+                    return Err(Error::LimitExceeded);
+                }
+                let reason = self.reason.0;
+                Ok(Farewell::Own(Arc::new(Dismissal { why, code, reason })))
+            }
+            // Clients would take it for something that has happened on the way (RFC 6455 §7.4.1).
+            _ => Err(Error::BadRequest),
+        }
+    }
 }
 
 impl DisconnectRequest {
-    pub(super) fn into_call(self) -> Call {
-        let why = self.disconnect.map_or(Disconnect::ForceNoReconnect, |Record(disconnect)| {
-            centrifuge::disconnect_of_code(disconnect.code)
-        });
+    pub(super) fn into_call(self) -> Result<Call, Error> {
+        let Record(code) = self.disconnect.unwrap_or(Record(Code::default()));
+        let why = code.into_farewell()?;
         let spared = self.whitelist.iter().map(|client| ClientId::new(&client.0)).collect();
-        Call::Disconnect { whom: whom(&self.user, self.client, self.session), spared, why }
+        Ok(Call::Disconnect { whom: whom(&self.user, self.client, self.session), spared, why })
     }
 }

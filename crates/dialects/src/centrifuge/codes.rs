@@ -4,6 +4,8 @@
 //! those of 3500 to 3999 and 4500 to 4999 forbid it; an unsubscription from 2500 on asks for another
 //! subscription.
 
+use std::ops::RangeInclusive;
+
 use tidewire_hub::{Disconnect, Error, Unsubscribe};
 
 /// How an error looks to a client.
@@ -90,6 +92,12 @@ pub fn disconnect_of_code(code: u32) -> Disconnect {
     })
 }
 
+/// Numbers that the protocol leaves to applications.
+pub const OWN_CODES: RangeInclusive<u16> = 4000..=4999;
+
+/// Bytes of the reason that an application may give: what a Close frame has beside the number (RFC 6455 §5.5).
+pub const REASON_LEN_MAX: usize = 123;
+
 /// All that are told.
 const DISCONNECTS: [Disconnect; 17] = [
     Disconnect::Shutdown,
@@ -175,7 +183,7 @@ mod tests {
             assert_eq!(told, EndCode { code, reason }, "{value:?}");
             assert_eq!(told.is_temporary(), comes_back, "{value:?}");
             // RFC 6455 §5.5: a control frame has 125 bytes at most, two of them the code.
-            assert!(reason.len() <= 123, "{value:?}");
+            assert!(reason.len() <= REASON_LEN_MAX, "{value:?}");
             // 3000 is never told, so nobody means it.
             let meant = if code == 3000 { Disconnect::ForceReconnect } else { value };
             assert_eq!(disconnect_of_code(code.into()), meant, "{value:?}");

@@ -20,8 +20,7 @@
 //!
 //! # Out
 //!
-//! [`reply`], [`push()`], [`publication`], [`announcement`] and [`disconnect`] append one line each to a
-//! string; [`Framing::line`] puts around it what the transport wants. Who answers many commands in one turn
+//! [`reply`], [`push()`], [`publication`] and [`announcement`] append one line each to a string; [`Framing::line`] puts around it what the transport wants. Who answers many commands in one turn
 //! joins the lines in one string.
 //!
 //! ```
@@ -41,7 +40,7 @@
 //! The first frame is the body of the request, or stands in its query ([`connect_frame_of_query`]). Later ones
 //! come in requests of their own ([`EmulationRequest`]), by the session and node that [`Emulated`] told. The end of
 //! a session is a last line ([`Framing::disconnects_by_push`]); over WebSocket it is the Close frame, whose code and
-//! reason are those of [`disconnect_code`].
+//! reason are those of [`disconnect_code`], or the application's own.
 //!
 //! # What is different here
 //!
@@ -64,11 +63,11 @@ mod request;
 pub(crate) mod shape;
 
 pub use codes::{
-    EndCode, ErrorCode, disconnect as disconnect_code, disconnect_of_code, error as error_code,
-    unsubscribe as unsubscribe_code,
+    EndCode, ErrorCode, OWN_CODES, REASON_LEN_MAX, disconnect as disconnect_code,
+    disconnect_of_code, error as error_code, unsubscribe as unsubscribe_code,
 };
 pub use commands::{Commands, FrameLimits, Malformed};
 pub use emulation::{EmulationRequest, connect_frame_of_query};
 pub use framing::Framing;
-pub use push::{PING, announcement, disconnect, publication, push};
+pub use push::{PING, announcement, publication, push};
 pub use reply::{Emulated, Greeting, reply};

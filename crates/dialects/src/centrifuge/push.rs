@@ -1,6 +1,6 @@
 //! Pushes, as one line each.
 
-use tidewire_hub::{ChannelName, Disconnect, Member, Publication, Push, Subscribed};
+use tidewire_hub::{ChannelName, Member, Publication, Push, Subscribed};
 
 use super::{
     codes::{self, EndCode},
@@ -36,7 +36,8 @@ pub fn push(out: &mut String, push: &Push) {
         }
         Push::Unsubscribed { channel, why } => {
             of_channel(out, channel, |push| {
-                end(push.object("unsubscribe"), codes::unsubscribe(*why));
+                let EndCode { code, reason } = codes::unsubscribe(*why);
+                end(push.object("unsubscribe"), code, reason);
             });
         }
         Push::Message(data) => of_session(out, |push| {
@@ -50,13 +51,17 @@ pub fn push(out: &mut String, push: &Push) {
             object.end();
         }),
         Push::Ping => out.push_str(PING),
-        Push::Disconnect(why) => disconnect(out, *why),
+        Push::Disconnect(why) => {
+            let EndCode { code, reason } = codes::disconnect(*why);
+            disconnect(out, code, reason);
+        }
+        Push::Dismissed(dismissal) => disconnect(out, dismissal.code, &dismissal.reason),
     }
 }
 
-/// Appends that the session ends. Over WebSocket the Close frame says it instead.
-pub fn disconnect(out: &mut String, why: Disconnect) {
-    of_session(out, |push| end(push.object("disconnect"), codes::disconnect(why)));
+/// Over WebSocket the Close frame says it instead.
+fn disconnect(out: &mut String, code: u16, reason: &str) {
+    of_session(out, |push| end(push.object("disconnect"), code, reason));
 }
 
 /// What a subscription has that the application has made.
@@ -71,9 +76,9 @@ fn push_subscription(out: &mut String, subscribed: &Subscribed) {
     object.end();
 }
 
-fn end(mut object: Object<'_>, code: EndCode) {
-    object.number("code", u64::from(code.code));
-    object.text("reason", code.reason);
+fn end(mut object: Object<'_>, code: u16, reason: &str) {
+    object.number("code", u64::from(code));
+    object.text("reason", reason);
     object.end();
 }
 

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use tidewire_dialects::centrifuge::{self, Emulated, Framing, Greeting};
 use tidewire_hub::{
-    ChannelName, ClientId, CommandId, Connected, Data, Disconnect, Epoch, Error, Member, Position,
-    Publication, Push, Reply, Subscribed, Unsubscribe, UserId,
+    ChannelName, ClientId, CommandId, Connected, Data, Disconnect, Dismissal, Epoch, Error, Member,
+    Position, Publication, Push, Reply, Subscribed, Unsubscribe, UserId,
 };
 
 fn json(text: &str) -> Data {
@@ -265,6 +265,15 @@ fn pushes() {
             "the end",
             Push::Disconnect(Disconnect::Shutdown),
             r#"{"push":{"disconnect":{"code":3001,"reason":"shutdown"}}}"#,
+        ),
+        (
+            "the end of a session, in the application's words",
+            Push::Dismissed(Arc::new(Dismissal {
+                why: Disconnect::ForceNoReconnect,
+                code: 4500,
+                reason: "\"banned\"".into(),
+            })),
+            r#"{"push":{"disconnect":{"code":4500,"reason":"\"banned\""}}}"#,
         ),
     ];
     for (what, push, line) in cases {

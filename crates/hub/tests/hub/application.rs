@@ -1,10 +1,10 @@
 //! The application's calls, server-side subscriptions, and draining.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tidewire_hub::{
-    ClientId, Command, Connect, Disconnect, Error, Push, SessionKey, Subscribed, SubscriptionGrant,
-    Unsubscribe, UserId, Whom,
+    ClientId, Command, Connect, Disconnect, Dismissal, Error, Farewell, Push, SessionKey,
+    Subscribed, SubscriptionGrant, Unsubscribe, UserId, Whom,
 };
 
 use crate::world::{World, json, name, open_options, plain, recover, text};
@@ -30,6 +30,22 @@ fn world() -> (World, [SessionKey; 3]) {
 
 fn told(world: &mut World, keys: [SessionKey; 3]) -> [bool; 3] {
     keys.map(|key| !world.pushes(key).is_empty())
+}
+
+#[test]
+fn the_applications_words_are_the_last() {
+    let (mut world, keys) = world();
+    let dismissal =
+        Dismissal { why: Disconnect::ForceReconnect, code: 4001, reason: "moved".into() };
+    let farewell = Farewell::Own(Arc::new(dismissal));
+    world.shard.disconnect(world.now, &user("ann"), farewell.clone(), &mut world.recorder);
+    for key in &keys[..2] {
+        assert_eq!(world.pushes(*key), [farewell.clone().push()]);
+        assert!(world.shard.user(*key).is_none());
+    }
+    assert_eq!(world.pushes(keys[2]), []);
+    assert_eq!(farewell.why(), Disconnect::ForceReconnect);
+    assert_eq!(Farewell::of(&farewell.clone().push()), Some(farewell));
 }
 
 #[test]

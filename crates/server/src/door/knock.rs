@@ -176,6 +176,11 @@ impl Door {
         self.places.enter_user(user).inspect_err(|full| self.refusals.count(&Refusal::Full(*full)))
     }
 
+    /// Those who have said who they are.
+    pub fn users(&self) -> &Users {
+        self.places.users()
+    }
+
     /// A ticket for a visitor who has shown a token: for `?ticket=`, once.
     ///
     /// # Errors

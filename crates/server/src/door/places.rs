@@ -105,6 +105,11 @@ impl Places {
         self.0.users.enter(user)
     }
 
+    /// Those who have said who they are.
+    pub fn users(&self) -> &Users {
+        &self.0.users
+    }
+
     /// How many are taken.
     pub fn count(&self) -> u32 {
         self.0.lock().count

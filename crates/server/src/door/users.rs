@@ -136,8 +136,8 @@ impl Users {
         self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[cfg(test)]
-    pub(super) fn count(&self) -> usize {
+    /// How many are here, each once.
+    pub fn count(&self) -> usize {
         self.lock().here.len()
     }
 }

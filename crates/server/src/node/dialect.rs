@@ -3,7 +3,7 @@
 use tidewire_dialects::centrifuge::{self, Framing, Greeting};
 use tidewire_engine::proto::{CloseCode, CloseFrame};
 use tidewire_hub::{
-    ChannelName, CommandId, Data, Disconnect, Error, Member, Publication, Push, Reply, Variant,
+    ChannelName, CommandId, Data, Error, Farewell, Member, Publication, Push, Reply, Variant,
 };
 
 use super::bare;
@@ -88,7 +88,8 @@ impl Dialect {
     /// Appends what one session is told.
     pub(crate) fn push(self, out: &mut String, push: &Push) {
         match (self, push) {
-            (Self::Centrifuge(framing), Push::Disconnect(_)) if !framing.disconnects_by_push() => {}
+            (Self::Centrifuge(framing), Push::Disconnect(_) | Push::Dismissed(_))
+                if !framing.disconnects_by_push() => {}
             (Self::Centrifuge(framing), _) => {
                 framing.line(out, |out| centrifuge::push(out, push));
             }
@@ -116,14 +117,18 @@ impl Dialect {
     }
 
     /// The Close frame by which a session ends.
-    pub(crate) fn close_frame(self, why: Disconnect) -> CloseFrame {
-        match self {
-            Self::Centrifuge(_) => {
-                let code = centrifuge::disconnect_code(why);
-                // Its codes are all in the range for applications (RFC 6455 §7.4.2).
-                CloseFrame::new(CloseCode::new(code.code), code.reason).unwrap_or(CloseFrame::EMPTY)
+    pub(crate) fn close_frame(self, end: &Farewell) -> CloseFrame {
+        // The protocol's codes are all in the range for applications (RFC 6455 §7.4.2).
+        let frame = |code, reason: &str| {
+            CloseFrame::new(CloseCode::new(code), reason).unwrap_or(CloseFrame::EMPTY)
+        };
+        match (self, end) {
+            (Self::Centrifuge(_), Farewell::Ours(why)) => {
+                let code = centrifuge::disconnect_code(*why);
+                frame(code.code, code.reason)
             }
-            Self::Bare => bare::close_frame(why),
+            (Self::Centrifuge(_), Farewell::Own(own)) => frame(own.code, &own.reason),
+            (Self::Bare, end) => bare::close_frame(end.why()),
         }
     }
 }

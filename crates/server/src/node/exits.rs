@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tidewire_dialects::centrifuge::{self, Emulated, Greeting};
 use tidewire_engine::{Plane, proto::Prepared};
 use tidewire_hub::{
-    ChannelName, CommandId, Disconnect, Error, Member, Outside, Publication, Push, Reply,
+    ChannelName, CommandId, Disconnect, Error, Farewell, Member, Outside, Publication, Push, Reply,
     SessionKey, Variant, broker::Request,
 };
 use tracing::{debug, info};
@@ -111,11 +111,11 @@ impl Exits<'_> {
     }
 
     /// A session is over: its transport ends once what was said has been written.
-    fn end(&mut self, key: SessionKey, why: Disconnect) {
+    fn end(&mut self, key: SessionKey, end: &Farewell) {
         let Some(line) = self.ways.lines.remove(key) else { return };
         self.ways.meters.of(line.dialect()).closed += 1;
-        self.ways.meters.ended.count(why.name());
-        self.hang_up(line, why);
+        self.ways.meters.ended.count(end.why().name());
+        self.hang_up(line, end);
     }
 
     /// Ends a line that has not become a session's: it is told why, as a session would be.
@@ -127,20 +127,20 @@ impl Exits<'_> {
             // Whether anybody still reads it does not matter any more.
             let _ = stream.end.push(push.into());
         }
-        self.hang_up(line, why);
+        self.hang_up(line, &Farewell::Ours(why));
     }
 
     /// Ends a line, when what was said on it has been written.
-    fn hang_up(&mut self, line: Line, why: Disconnect) {
+    fn hang_up(&mut self, line: Line, end: &Farewell) {
         match &line {
             Line::WebSocket { id, dialect, .. } => {
-                if let Err(error) = self.plane.close(*id, dialect.close_frame(why)) {
+                if let Err(error) = self.plane.close(*id, dialect.close_frame(end)) {
                     debug!("closes already: {error}");
                 }
             }
             Line::Stream(stream) => {
                 let Who { client, peer } = &stream.who;
-                info!(%peer, client = client.as_str(), why = why.name(), "close");
+                info!(%peer, client = client.as_str(), why = end.why().name(), "close");
             }
         }
         // The body of a response ends with its last sender.
@@ -171,8 +171,8 @@ impl Outside for Exits<'_> {
 
     fn push(&mut self, session: SessionKey, push: Push) {
         self.say(session, |out, dialect, _| dialect.push(out, &push));
-        if let Push::Disconnect(why) = push {
-            self.end(session, why);
+        if let Some(end) = Farewell::of(&push) {
+            self.end(session, &end);
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) enum Letter {
     Open(Box<StreamGuest>),
     /// A frame of one of those; `known` hears whether there is such a session.
     Frame { name: StreamName, frame: ByteString, known: oneshot::Sender<bool> },
+    /// Who one of those is; nobody, if there is none.
+    WhoIs { name: StreamName, answer: oneshot::Sender<Option<ClientId>> },
     /// What the reader of one of those does.
     News(StreamName, StreamNews),
     /// Tell all sessions to go elsewhere, spread over this time; `done` hears when all are gone.

@@ -236,6 +236,16 @@ impl NodeHandle {
         is_known.await.map_err(|_| Overloaded)
     }
 
+    /// Who one of those is; nobody, if there is none.
+    pub(crate) async fn client_of(&self, name: StreamName) -> Result<Option<ClientId>, Overloaded> {
+        if name.thread() >= self.remote.thread_count() {
+            return Ok(None);
+        }
+        let (answer, answered) = oneshot::channel();
+        self.remote.tell(name.thread(), Letter::WhoIs { name, answer }).map_err(|_| Overloaded)?;
+        answered.await.map_err(|_| Overloaded)
+    }
+
     /// Does something with every shard, and tells what came of each.
     pub(crate) async fn on_every_shard<T: Send + 'static>(
         &self,
@@ -332,6 +342,11 @@ impl NodeHandle {
     pub(crate) fn now(&self) -> door::Now {
         let hub = Timestamp::ZERO.saturating_add(self.origin.elapsed());
         door::Now { unix: unix_millis(), hub }
+    }
+
+    /// How long it is up.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.origin.elapsed()
     }
 
     /// What the hub is configured to.

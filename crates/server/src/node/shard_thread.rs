@@ -13,8 +13,8 @@ use tidewire_engine::{
     proto::{CloseFrame, Outcome},
 };
 use tidewire_hub::{
-    Command, CommandId, Connect, Disconnect, Error, Map, Publish, Seed, SessionKey, Shard,
-    Subscribe, Timestamp,
+    ClientId, Command, CommandId, Connect, Disconnect, Error, Map, Publish, Seed, SessionKey,
+    Shard, Subscribe, Timestamp,
     broker::{Answer, Failure, Request, RequestId},
 };
 use tokio::sync::oneshot;
@@ -290,6 +290,13 @@ impl ShardThread {
         true
     }
 
+    fn client_of(&self, name: StreamName) -> Option<ClientId> {
+        match self.ways.lines.get(self.streams.get(&name)?.key)? {
+            Line::Stream(stream) => Some(stream.who.client.clone()),
+            Line::WebSocket { .. } => None,
+        }
+    }
+
     fn news(&mut self, plane: &mut Plane<Self>, name: StreamName, news: StreamNews) {
         let Some(session) = self.streams.get(&name) else { return };
         let key = session.key;
@@ -531,6 +538,10 @@ impl Handler for ShardThread {
                 let is_known = self.stream_frame(plane, name, &frame);
                 // Whoever has asked may have gone.
                 let _ = known.send(is_known);
+            }
+            Letter::WhoIs { name, answer } => {
+                // Whoever has asked may have gone.
+                let _ = answer.send(self.client_of(name));
             }
             Letter::News(name, news) => self.news(plane, name, news),
             Letter::Drain { within, done } => {

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, Response, Stat
 use hyper::body::Incoming;
 use tidewire_dialects::api::{self, ApiLimits, BadCall, Call, Message, Method, NodeInfo, Outcome};
 use tidewire_hub::{
-    ChannelName, ChannelOptions, Error, Position, Whom,
+    ChannelName, ChannelOptions, ClientId, Error, Farewell, Position, ShardStats, Whom,
     broker::{Answer, Ask, Draft, Failure},
 };
 use wildmatch::WildMatch;
@@ -20,7 +20,10 @@ use super::{
     body::Body,
     stream::body,
 };
-use crate::{door::Secret, node::NodeHandle};
+use crate::{
+    door::{Secret, Users},
+    node::{NodeHandle, StreamName},
+};
 
 /// Channels that are listed; where there are more, the pattern has to say which.
 const CHANNEL_COUNT_MAX: usize = 10_000;
@@ -29,6 +32,10 @@ const CHANNEL_COUNT_MAX: usize = 10_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     pub(crate) node: NodeHandle,
+    /// Those who are on the node.
+    pub(crate) users: Users,
+    /// What tells this run of the program from others.
+    pub(crate) run: String,
     /// Each of them opens it.
     pub(crate) keys: Vec<Secret>,
     pub(crate) body_len_max: usize,
@@ -103,15 +110,7 @@ impl Api {
             }
             Call::Subscribe(subscribe) => self.subscribe(*subscribe).await,
             Call::Unsubscribe { whom, channel } => self.unsubscribe(whom, channel).await,
-            Call::Disconnect { whom, spared, why } => {
-                let whom = Whom { except: spared, ..named(whom)? };
-                self.node
-                    .on_every_shard(move |shard, now, outside| {
-                        shard.disconnect(now, &whom, why, outside);
-                    })
-                    .await?;
-                Ok(Outcome::Done)
-            }
+            Call::Disconnect { whom, spared, why } => self.disconnect(whom, spared, why).await,
             Call::Presence { channel } => match self.ask(&channel, Ask::Presence).await? {
                 Answer::Presence(members) => Ok(Outcome::Presence(members)),
                 _ => Err(Error::Internal),
@@ -163,7 +162,7 @@ impl Api {
     async fn subscribe(&self, subscribe: api::Subscribe) -> Result<Outcome, Error> {
         let api::Subscribe { whom, grant, expires_at, recover } = subscribe;
         self.channel(&grant.channel)?;
-        let whom = named(whom)?;
+        let Some(whom) = self.named(whom).await? else { return Ok(Outcome::Done) };
         let left = expires_at.map(left_until);
         let recover = match recover {
             Some((epoch, offset)) => {
@@ -185,13 +184,43 @@ impl Api {
 
     async fn unsubscribe(&self, whom: api::Whom, channel: ByteString) -> Result<Outcome, Error> {
         let (channel, _) = self.channel(&channel)?;
-        let whom = named(whom)?;
+        let Some(whom) = self.named(whom).await? else { return Ok(Outcome::Done) };
         self.node
             .on_every_shard(move |shard, now, outside| {
                 shard.unsubscribe(now, &whom, &channel, outside);
             })
             .await?;
         Ok(Outcome::Done)
+    }
+
+    async fn disconnect(
+        &self,
+        whom: api::Whom,
+        spared: Vec<ClientId>,
+        why: Farewell,
+    ) -> Result<Outcome, Error> {
+        let Some(whom) = self.named(whom).await? else { return Ok(Outcome::Done) };
+        let whom = Whom { except: spared, ..whom };
+        self.node
+            .on_every_shard(move |shard, now, outside| {
+                shard.disconnect(now, &whom, why.clone(), outside);
+            })
+            .await?;
+        Ok(Outcome::Done)
+    }
+
+    /// Sessions of a user, or of nobody in particular, who has to be named by its client or by the secret of
+    /// its session. `None`: there is no such session.
+    async fn named(&self, whom: api::Whom) -> Result<Option<Whom>, Error> {
+        let api::Whom { user, client, session } = whom;
+        let Some(secret) = session else {
+            return Ok(Some(Whom { user, client, except: Vec::new() }));
+        };
+        let Some(name) = StreamName::parse(&secret) else { return Ok(None) };
+        let found = self.node.client_of(name).await.map_err(|_| Error::Internal)?;
+        // Whoever names it in two ways means a session for which both are true.
+        let found = found.filter(|found| client.is_none_or(|client| client == *found));
+        Ok(found.map(|found| Whom { user, client: Some(found), except: Vec::new() }))
     }
 
     /// Channels with subscribers, by name.
@@ -214,16 +243,24 @@ impl Api {
     }
 
     async fn info(&self) -> Result<Outcome, Error> {
-        let stats = self.node.on_every_shard(|shard, _, _| shard.stats()).await?;
-        let sum = |count: fn(&tidewire_hub::ShardStats) -> usize| {
+        let stats = self.node.on_every_shard(|shard, _, _| {
+            let subscription_count = shard.channels().map(|(_, count)| count).sum::<usize>();
+            (shard.stats(), subscription_count)
+        });
+        let stats = stats.await?;
+        let sum = |count: fn(&(ShardStats, usize)) -> usize| {
             stats.iter().map(count).sum::<usize>() as u64
         };
         Ok(Outcome::Info(vec![NodeInfo {
+            id: self.run.clone(),
+            name: String::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            client_count: sum(|stats| stats.session_count),
-            user_count: sum(|stats| stats.user_count),
-            channel_count: sum(|stats| stats.channel_count),
-            ..NodeInfo::default()
+            client_count: sum(|(stats, _)| stats.session_count),
+            // One whose sessions are on several threads is one.
+            user_count: self.users.count() as u64,
+            channel_count: sum(|(stats, _)| stats.channel_count),
+            subscription_count: sum(|(_, subscription_count)| *subscription_count),
+            uptime: self.node.uptime(),
         }]))
     }
 
@@ -249,15 +286,6 @@ fn is_authorized(headers: &HeaderMap, keys: &[Secret]) -> bool {
         scheme.and_then(|(scheme, key)| scheme.eq_ignore_ascii_case(b"apikey ").then_some(key));
     let given = plain.or(schemed).unwrap_or_default();
     std::str::from_utf8(given).is_ok_and(|given| keys.iter().any(|key| key.is(given)))
-}
-
-/// Sessions of a user, or of nobody in particular, who has to be named by its client. A stream's secret names none.
-fn named(whom: api::Whom) -> Result<Whom, Error> {
-    let api::Whom { user, client, session } = whom;
-    if session.is_some() {
-        return Err(Error::NotAvailable);
-    }
-    Ok(Whom { user, client, except: Vec::new() })
 }
 
 fn error(failure: &Failure) -> Error {

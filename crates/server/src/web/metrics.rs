@@ -33,6 +33,7 @@ pub(crate) struct Readings {
     engine: Vec<ThreadStats>,
     refusals: Vec<(&'static str, u64)>,
     connection_count: u32,
+    user_count: usize,
     is_draining: bool,
     log_lines_dropped: u64,
 }
@@ -53,6 +54,7 @@ impl Readings {
             engine: node.engine_stats(),
             refusals: door.refusals().all().collect(),
             connection_count: door.connection_count(),
+            user_count: door.users().count(),
             is_draining,
             log_lines_dropped: log_lines_dropped.load(Ordering::Relaxed),
         }
@@ -82,7 +84,7 @@ impl Collector for Readings {
             None,
             self.is_draining,
         )?;
-        sessions(out, &self.meters, self.connection_count)?;
+        sessions(out, &self.meters, self.connection_count, self.user_count)?;
         traffic(out, &self.meters)?;
         faults(out, &self.meters, &self.refusals)?;
         shards(out, &self.meters.shard)?;
@@ -95,8 +97,14 @@ impl Collector for Readings {
     }
 }
 
-fn sessions(out: &mut Exposition<'_>, meters: &Meters, connection_count: u32) -> fmt::Result {
+fn sessions(
+    out: &mut Exposition<'_>,
+    meters: &Meters,
+    connection_count: u32,
+    user_count: usize,
+) -> fmt::Result {
     out.gauge("connections", "Clients that hold a place at the door.", None, connection_count)?;
+    out.gauge("users", "Users among them, each once.", None, user_count as u64)?;
     out.families(
         "sessions",
         "Sessions that there are.",
@@ -217,12 +225,6 @@ fn faults(
 
 fn shards(out: &mut Exposition<'_>, stats: &ShardStats) -> fmt::Result {
     let counts = &stats.counts;
-    out.gauge(
-        "users",
-        "Users with sessions, once for each thread.",
-        None,
-        stats.user_count as u64,
-    )?;
     out.gauge(
         "channels",
         "Channels with subscribers, once for each thread.",

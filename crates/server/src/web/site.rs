@@ -76,15 +76,18 @@ impl Site {
             // Whoever publishes secrets beside what strangers say should not compress them together
             // (RFC 7692 §8), so a window is never kept from one message to the next.
             .deflate(DeflateConfig::small_memory());
+        let door = Door::new(settings.door.clone(), thread_count, seed);
         let api = Api {
             node: node.handle().clone(),
+            users: door.users().clone(),
+            run: format!("{run:08x}"),
             keys: settings.api_keys.clone(),
             body_len_max: options.api.request_size_limit.len(),
             limits: ApiLimits::default(),
         };
         Ok(Self {
             node,
-            door: Door::new(settings.door.clone(), thread_count, seed),
+            door,
             server,
             tls: settings.tls.clone().map(TlsAcceptor::from),
             frame_len_max,
