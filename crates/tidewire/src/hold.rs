@@ -81,7 +81,6 @@ impl<S: Stream> Hold<S> {
     /// [`poll_flush`](Self::poll_flush) does.
     #[inline(never)]
     pub(crate) fn after_flush(&mut self, result: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
-        self.notify_room();
         if result.is_pending() { self.poll_flush() } else { result }
     }
 }

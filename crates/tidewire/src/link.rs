@@ -4,13 +4,12 @@ use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{self, Poll, Wake, Waker, ready},
 };
 
-use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use tidewire_proto::{Connection, FrameHeader, Initiator, Outbox, Outgoing, ReadyState, Transport};
 use tokio::{
@@ -35,11 +34,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 /// What both the owner and the flusher hold.
 pub(crate) struct Link<S> {
     inner: Mutex<Inner<S>>,
-    /// The owner's task, where it waits for what is queued to be written.
-    pub(crate) owner: AtomicWaker,
-    /// Tells the senders of a split connection that something was written, or that it ended.
-    /// Nobody waits where there is none.
-    pub(crate) room: OnceLock<Box<Notify>>,
     flusher: Option<Arc<Flusher>>,
     scheduled: AtomicBool,
 }
@@ -48,6 +42,11 @@ pub(crate) struct Inner<S> {
     /// `None` once the owner is gone: senders and wakers may outlive it, the socket does not.
     io: Option<S>,
     pub(crate) conn: Connection,
+    /// The owner's task, where it waits for what is queued to be written.
+    owner: Option<Waker>,
+    /// Tells the senders of a split connection that something was written, or that it ended.
+    /// Nobody waits where there is none.
+    room: Option<Arc<Notify>>,
     /// The transport may hold bytes that we gave it: TLS does.
     unflushed: bool,
     sending_ended: bool,
@@ -77,12 +76,12 @@ impl<S: Stream> Link<S> {
             inner: Mutex::new(Inner {
                 io: Some(io),
                 conn,
+                owner: None,
+                room: None,
                 unflushed: false,
                 sending_ended: false,
                 write_error: None,
             }),
-            owner: AtomicWaker::new(),
-            room: OnceLock::new(),
             flusher: Flusher::current(),
             scheduled: AtomicBool::new(false),
         }
@@ -112,22 +111,12 @@ impl<S: Stream> Link<S> {
     /// Writes what waits. `Pending`: the flusher will go on once the transport takes more.
     pub(crate) fn poll_flush(self: &Arc<Self>, inner: &mut Inner<S>) -> Poll<io::Result<()>> {
         // To make a waker of ours costs two atomics, and mostly the transport takes everything.
-        let before = inner.conn.outbox().len();
-        let mut result = inner.try_flush();
-        if result.is_pending() {
-            let waker = Waker::from(Arc::clone(self));
-            result = inner.poll_flush(&mut task::Context::from_waker(&waker));
+        let result = inner.try_flush();
+        if result.is_ready() {
+            return result;
         }
-        if inner.conn.outbox().len() < before {
-            self.notify_room();
-        }
-        result
-    }
-
-    pub(crate) fn notify_room(&self) {
-        if let Some(room) = self.room.get() {
-            room.notify_waiters();
-        }
+        let waker = Waker::from(Arc::clone(self));
+        inner.poll_flush(&mut task::Context::from_waker(&waker))
     }
 }
 
@@ -148,12 +137,33 @@ impl<S: Stream> Flush for Link<S> {
         let mut inner = self.lock();
         // An error is kept, and told to the owner at its next call.
         let _ = self.poll_flush(&mut inner);
+        let owner = inner.take_owner();
         drop(inner);
-        self.owner.wake();
+        if let Some(owner) = owner {
+            owner.wake();
+        }
     }
 }
 
 impl<S: Stream> Inner<S> {
+    /// `task` is to be woken once the flusher has written.
+    pub(crate) fn register_owner(&mut self, task: &task::Context<'_>) {
+        match &mut self.owner {
+            Some(owner) => owner.clone_from(task.waker()),
+            None => self.owner = Some(task.waker().clone()),
+        }
+    }
+
+    /// Whom [`register_owner`](Self::register_owner) named, to be woken without the lock.
+    pub(crate) const fn take_owner(&mut self) -> Option<Waker> {
+        self.owner.take()
+    }
+
+    /// What senders wait on for room; whoever asked for it is told of each write from now on.
+    pub(crate) fn room(&mut self) -> Arc<Notify> {
+        Arc::clone(self.room.get_or_insert_default())
+    }
+
     /// Writes what the transport takes right now. `Pending`: nobody will be woken to go on.
     pub(crate) fn try_flush(&mut self) -> Poll<io::Result<()>> {
         self.poll_flush(&mut task::Context::from_waker(Waker::noop()))
@@ -211,13 +221,19 @@ impl<S: Stream> Inner<S> {
 
     /// Writes the outbox, and ends the sending half where the protocol says so.
     fn poll_flush(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {
-        let result = ready!(self.poll_write_all(task));
-        if let Err(error) = &result {
+        let before = self.conn.outbox().len();
+        let result = self.poll_write_all(task);
+        if let Poll::Ready(Err(error)) = &result {
             // Nobody takes it any more. What arrives may still be read: perhaps a Close.
             self.write_error = Some(error.kind());
             with_context(|cx| self.conn.discard_outbox(cx));
         }
-        Poll::Ready(result)
+        if let Some(room) = &self.room
+            && self.conn.outbox().len() < before
+        {
+            room.notify_waiters();
+        }
+        result
     }
 
     fn poll_write_all(&mut self, task: &mut task::Context<'_>) -> Poll<io::Result<()>> {

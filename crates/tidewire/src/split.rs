@@ -28,12 +28,16 @@ use crate::{
 pub struct Sender(Arc<LastSender>);
 
 /// Closes the connection when nobody can send any more.
-struct LastSender(Arc<dyn Outbound>);
+struct LastSender {
+    link: Arc<dyn Outbound>,
+    /// Told when something was written.
+    room: Arc<Notify>,
+}
 
 impl Drop for LastSender {
     fn drop(&mut self) {
         // If it closes already, that is what is wanted.
-        let _ = Arc::clone(&self.0).close(CloseFrame::new(CloseCode::NORMAL_CLOSURE, ""));
+        let _ = Arc::clone(&self.link).close(CloseFrame::new(CloseCode::NORMAL_CLOSURE, ""));
     }
 }
 
@@ -58,7 +62,6 @@ trait Outbound: Send + Sync {
     fn buffered(&self) -> usize;
     fn ready_state(&self) -> ReadyState;
     fn close_info(&self) -> Option<Outcome>;
-    fn room(&self) -> &Notify;
     fn schedule(self: Arc<Self>);
 }
 
@@ -88,9 +91,12 @@ impl<S: Stream> Outbound for Link<S> {
         let mut inner = self.lock();
         thread::update_time();
         with_context(|cx| inner.conn.close(cx, frame))?;
+        let driver = inner.take_owner();
         drop(inner);
         Self::schedule(&self);
-        self.owner.wake(); // the driver keeps the deadline
+        if let Some(driver) = driver {
+            driver.wake(); // it keeps the deadline
+        }
         Ok(())
     }
 
@@ -104,10 +110,6 @@ impl<S: Stream> Outbound for Link<S> {
 
     fn close_info(&self) -> Option<Outcome> {
         self.lock().conn.outcome().cloned()
-    }
-
-    fn room(&self) -> &Notify {
-        self.room.get_or_init(Box::default)
     }
 
     fn schedule(self: Arc<Self>) {
@@ -147,7 +149,7 @@ impl Sender {
     pub async fn send(&self, message: impl Into<Outgoing<'static>>) -> Result<(), Error> {
         let mut message = message;
         loop {
-            let room = self.0.0.room().notified();
+            let room = self.0.room.notified();
             tokio::pin!(room);
             // Registered before we look, so that room made meanwhile is not missed.
             room.as_mut().enable();
@@ -166,7 +168,7 @@ impl Sender {
     /// [`TrySendError`].
     pub fn try_send<M: Into<Outgoing<'static>>>(&self, message: M) -> Result<(), TrySendError<M>> {
         let mut message = Some(message);
-        let link = &self.0.0;
+        let link = &self.0.link;
         let result = link.queue(&mut || message.take().map_or_else(unreachable, Into::into));
         match (result, message) {
             (Ok(()), _) => {
@@ -184,7 +186,7 @@ impl Sender {
 
     /// Bytes that wait to be written.
     pub fn buffered(&self) -> usize {
-        self.0.0.buffered()
+        self.0.link.buffered()
     }
 
     /// Waits until everything that is queued has been written, or cannot be any more.
@@ -193,7 +195,7 @@ impl Sender {
     /// May be dropped at any time.
     pub async fn drained(&self) {
         loop {
-            let room = self.0.0.room().notified();
+            let room = self.0.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
             if self.buffered() == 0 {
@@ -208,17 +210,17 @@ impl Sender {
     /// # Errors
     /// If the code or reason must not be sent, or the connection closes already.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        Arc::clone(&self.0.0).close(CloseFrame::new(code, reason))
+        Arc::clone(&self.0.link).close(CloseFrame::new(code, reason))
     }
 
     /// How far the connection has come.
     pub fn ready_state(&self) -> ReadyState {
-        self.0.0.ready_state()
+        self.0.link.ready_state()
     }
 
     /// What was said of the end, from the first Close frame on: both codes, and who began.
     pub fn close_info(&self) -> Option<Outcome> {
-        self.0.0.close_info()
+        self.0.link.close_info()
     }
 }
 
@@ -268,24 +270,22 @@ impl<S: Stream> WebSocket<S> {
     pub fn split(mut self) -> (Receiver, Sender) {
         let (inbound, messages) = mpsc::channel(WAITING_MAX);
         // It is there before anybody waits, so that what is written from now on is told.
-        self.link().room.get_or_init(Box::default);
+        let room = self.link().lock().room();
         let link = Arc::clone(self.share_link()) as Arc<dyn Outbound>;
-        let driver = Some(tokio::spawn(drive(self, inbound)));
-        (Receiver { messages, driver }, Sender(Arc::new(LastSender(link))))
+        let driver = Some(tokio::spawn(drive(self, inbound, Arc::clone(&room))));
+        (Receiver { messages, driver }, Sender(Arc::new(LastSender { link, room })))
     }
 }
 
-async fn drive<S: Stream>(mut ws: WebSocket<S>, inbound: Inbound) {
+async fn drive<S: Stream>(mut ws: WebSocket<S>, inbound: Inbound, room: Arc<Notify>) {
     /// Whoever waits for room learns of the end.
-    struct OnDrop<S: Stream>(Arc<Link<S>>);
-    impl<S: Stream> Drop for OnDrop<S> {
+    struct OnDrop(Arc<Notify>);
+    impl Drop for OnDrop {
         fn drop(&mut self) {
-            if let Some(room) = self.0.room.get() {
-                room.notify_waiters();
-            }
+            self.0.notify_waiters();
         }
     }
-    let end = OnDrop(Arc::clone(ws.share_link()));
+    let end = OnDrop(room);
     let mut wanted = true;
     loop {
         let place = if wanted { place_for_one(&mut ws, &inbound).await } else { None };

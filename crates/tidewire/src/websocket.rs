@@ -257,7 +257,7 @@ impl<S: Stream> WebSocket<S> {
     /// has closed.
     pub(crate) async fn next_driven(&mut self) -> Result<Option<Message>, Error> {
         poll_fn(|task| {
-            self.link.owner.register(task.waker());
+            self.link.lock().register_owner(task);
             self.poll_next(task)
         })
         .await
@@ -456,7 +456,7 @@ impl<S: Stream> WebSocket<S> {
 
     pub(crate) fn poll_flush(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
         loop {
-            self.link.owner.register(task.waker());
+            self.link.lock().register_owner(task);
             if self.link.poll_flush()?.is_ready() {
                 return Poll::Ready(Ok(()));
             }
@@ -467,7 +467,7 @@ impl<S: Stream> WebSocket<S> {
     /// Ready when there is room in the queue. Reads ahead while there is none.
     pub(crate) fn poll_ready(&mut self, task: &mut task::Context<'_>) -> Poll<Result<(), Error>> {
         loop {
-            let inner = self.link.lock();
+            let mut inner = self.link.lock();
             if inner.is_ending() {
                 drop(inner);
                 return self.poll_end(task);
@@ -475,8 +475,8 @@ impl<S: Stream> WebSocket<S> {
             if inner.has_room()? {
                 return Poll::Ready(Ok(()));
             }
+            inner.register_owner(task);
             drop(inner);
-            self.link.owner.register(task.waker());
             if self.link.poll_flush()?.is_ready() || self.link.lock().has_room()? {
                 return Poll::Ready(Ok(()));
             }
@@ -518,8 +518,8 @@ impl<S: Stream> WebSocket<S> {
         let mut inner = self.link.lock();
         inner.conn.pause_reading();
         if inner.wants_flush() {
+            inner.register_owner(task);
             drop(inner);
-            self.link.owner.register(task.waker());
             let _ = self.link.poll_flush();
             inner = self.link.lock();
         }
