@@ -120,7 +120,8 @@ fn calls() {
             Method::Subscribe,
             r#"{"user":"ann","channel":"c","client":"x","session":"s","expire_at":9,"info":{"a": 1},"b64data":"AA==",
                 "recover_since":{"offset":3,"epoch":"e"},
-                "override":{"presence":{"value":true},"join_leave":{},"force_recovery":null}}"#,
+                "override":{"presence":{"value":true},"join_leave":{},"force_push_join_leave":{"value":true},
+                "force_recovery":null}}"#,
             Call::Subscribe(Box::new(Subscribe {
                 whom: Whom {
                     client: Some(ClientId::new("x")),
@@ -132,6 +133,7 @@ fn calls() {
                     data: Some(Data::Binary(Bytes::from_static(b"\x00"))),
                     presence: Some(true),
                     join_leave: Some(false),
+                    force_join_leave: Some(true),
                     ..subscribe.grant.clone()
                 },
                 expires_at: Some(9),

@@ -368,6 +368,8 @@ pub struct Credentials {
     pub user: UserId,
     /// What others may know of the connection.
     pub info: Option<Data>,
+    /// What the application wants to know of it later, and nobody else is told.
+    pub meta: Option<Data>,
     /// When that ends, if ever.
     pub expires_at: Option<Timestamp>,
     /// Server-side subscriptions.
@@ -386,10 +388,13 @@ pub struct SubscriptionGrant {
     pub data: Option<Data>,
     /// When that ends, if ever.
     pub expires_at: Option<Timestamp>,
-    /// Turns the channel's options on or off for this subscription alone.
+    /// Turns the channel's options on or off for this subscription alone: the session stands in presence. Without
+    /// history there is nothing to recover, whatever is granted.
     pub presence: Option<bool>,
-    /// As `presence`.
+    /// As `presence`: others hear of it.
     pub join_leave: Option<bool>,
+    /// As `presence`: it hears of others, without asking.
+    pub force_join_leave: Option<bool>,
     /// As `presence`.
     pub force_recovery: Option<bool>,
     /// As `presence`.

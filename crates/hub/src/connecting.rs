@@ -95,6 +95,7 @@ impl Shard {
             channel_info: None,
             user: credentials.user,
         });
+        session.meta = credentials.meta.map(Box::new);
         session.expires_at = credentials.expires_at.unwrap_or(Timestamp::NEVER);
         session.presence_told_at = turn.now;
         session.user_place = self.users.insert(&session.member.user, key);

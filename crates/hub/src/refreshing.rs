@@ -36,6 +36,7 @@ impl Shard {
             return turn.reply(key, id, Err(Error::Expired));
         }
         session.expires_at = expires_at;
+        session.meta = credentials.meta.map(Box::new);
         if session.member.connection_info != credentials.info {
             let member = Member { connection_info: credentials.info, ..(*session.member).clone() };
             session.member = Arc::new(member);

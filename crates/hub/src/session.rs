@@ -11,7 +11,7 @@ use crate::{
     outside::{SessionKey, Variant},
     pace::{OverPace, Pace},
     proof::Proof,
-    publication::{Member, cost},
+    publication::{Data, Member, cost},
     subscription::Subscriptions,
     time::Timestamp,
 };
@@ -26,6 +26,8 @@ pub(crate) struct Session {
     /// When it has to have been refreshed; [never](Timestamp::NEVER) for most.
     pub(crate) expires_at: Timestamp,
     pub(crate) subscriptions: Subscriptions,
+    /// What the application wants to know of it later.
+    pub(crate) meta: Option<Box<Data>>,
     /// Where publications go while they cannot go out: its transport takes no more, or it is not yet connected.
     pub(crate) backlog: Option<Box<Backlog>>,
     paces: [Pace; 2],
@@ -112,6 +114,7 @@ impl Session {
             heartbeat: Heartbeat::Quiet { ping_at: Timestamp::NEVER },
             expires_at: Timestamp::NEVER,
             subscriptions: Subscriptions::default(),
+            meta: None,
             backlog: None,
             paces: [Pace::default(); 2],
             presence_told_at: Timestamp::ZERO,

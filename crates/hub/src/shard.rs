@@ -13,7 +13,7 @@ use crate::{
     names::{ChannelName, ClientId, UserId},
     outside::{Outside, SessionKey, Variant},
     proof::Proof,
-    publication::Member,
+    publication::{Data, Member},
     requests::{Pending, Requests},
     retrying::Agenda,
     session::{Phase, Session, Sessions},
@@ -242,6 +242,11 @@ impl Shard {
     /// Who a session is, once it has said so.
     pub fn user(&self, session: SessionKey) -> Option<&UserId> {
         Some(&self.sessions.get(session)?.member.user)
+    }
+
+    /// What the application has said of a session for itself.
+    pub fn meta(&self, session: SessionKey) -> Option<&Data> {
+        self.sessions.get(session)?.meta.as_deref()
     }
 
     /// A session has broken the rules, of its dialect or of its transport: it ends, and is told why.

@@ -178,12 +178,11 @@ impl Shard {
     }
 }
 
-/// What a subscription has: what the channel forces, what the application has granted, and what the client
-/// asks for and may have.
+/// What a subscription has: what the channel forces, unless the application has granted it otherwise, and what the
+/// client asks for and may have. What it may ask for is the channel's business alone.
 fn terms(options: &ChannelOptions, grant: &SubscriptionGrant, asked: Option<&Subscribe>) -> Terms {
     let has_stream = options.history.is_some();
     let asks = |what: fn(&Subscribe) -> bool| asked.is_some_and(what);
-    let announced = grant.join_leave.unwrap_or(options.join_leave);
     Terms {
         server_side: asked.is_none(),
         recoverable: has_stream
@@ -194,8 +193,9 @@ fn terms(options: &ChannelOptions, grant: &SubscriptionGrant, asked: Option<&Sub
             && (grant.force_positioning.unwrap_or(options.force_positioning)
                 || options.allow_positioning && asks(|asked| asked.positioned)),
         present: grant.presence.unwrap_or(options.presence),
-        announced,
-        hears: announced && (options.force_join_leave || asks(|asked| asked.join_leave)),
+        announced: grant.join_leave.unwrap_or(options.join_leave),
+        hears: grant.force_join_leave.unwrap_or(options.force_join_leave)
+            || options.join_leave && asks(|asked| asked.join_leave),
     }
 }
 

@@ -49,7 +49,7 @@ impl Verifier for Tokens {
             Some(SubscriptionGrant { channel: (*channel).into(), ..SubscriptionGrant::default() })
         });
         let channels = channels.collect();
-        Ok(Credentials { user: UserId::new(user), info: None, expires_at, channels })
+        Ok(Credentials { user: UserId::new(user), expires_at, channels, ..Credentials::default() })
     }
 
     fn subscription(

@@ -53,6 +53,7 @@ pub(super) struct SubscribeRequest<'a> {
 struct Overrides {
     presence: Option<Record<Switch>>,
     join_leave: Option<Record<Switch>>,
+    force_push_join_leave: Option<Record<Switch>>,
     force_recovery: Option<Record<Switch>>,
     force_positioning: Option<Record<Switch>>,
 }
@@ -78,6 +79,7 @@ impl SubscribeRequest<'_> {
             expires_at: None,
             presence: switch(overrides.presence),
             join_leave: switch(overrides.join_leave),
+            force_join_leave: switch(overrides.force_push_join_leave),
             force_recovery: switch(overrides.force_recovery),
             force_positioning: switch(overrides.force_positioning),
         };

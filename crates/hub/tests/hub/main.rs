@@ -12,4 +12,5 @@ mod failures;
 mod holding;
 mod interleaving;
 mod limits;
+mod overrides;
 mod world;

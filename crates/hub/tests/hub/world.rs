@@ -75,6 +75,9 @@ pub(crate) struct Tokens {
     /// What each connection token is good for beside its user.
     pub(crate) channels: Vec<SubscriptionGrant>,
     pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) meta: Option<Data>,
+    /// What each subscription token is good for beside its channel.
+    pub(crate) grant: SubscriptionGrant,
 }
 
 impl Verifier for Tokens {
@@ -86,6 +89,7 @@ impl Verifier for Tokens {
                 user: UserId::new(user),
                 expires_at: self.expires_at,
                 channels: self.channels.clone(),
+                meta: self.meta.clone(),
                 ..Credentials::default()
             }),
         }
@@ -103,7 +107,7 @@ impl Verifier for Tokens {
             token if token == format!("{channel}|{}", user.as_str()) => Ok(SubscriptionGrant {
                 channel: channel.as_str().into(),
                 expires_at: self.expires_at,
-                ..SubscriptionGrant::default()
+                ..self.grant.clone()
             }),
             _ => Err(TokenError::Invalid),
         }

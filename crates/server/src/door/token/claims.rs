@@ -10,8 +10,7 @@ use tidewire_hub::{ClientId, Credentials, Data, SubscriptionGrant, UserId};
 
 use super::refused::TokenRefused;
 
-/// The claims that are looked at. What we do not know is left alone (RFC 7519 §4); `meta`, which is for
-/// the application, is among that until there is a way to hand it there.
+/// The claims that are looked at. What we do not know is left alone (RFC 7519 §4).
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Claims {
     sub: Option<String>,
@@ -25,6 +24,8 @@ pub(super) struct Claims {
     subs: Option<BTreeMap<String, Terms>>,
     channel: Option<String>,
     client: Option<String>,
+    /// For the application, and nobody else.
+    meta: Option<Box<RawValue>>,
 }
 
 /// What is said of one subscription, or of the connection.
@@ -43,6 +44,7 @@ struct Terms {
 struct Switches {
     presence: Option<Switch>,
     join_leave: Option<Switch>,
+    force_push_join_leave: Option<Switch>,
     force_recovery: Option<Switch>,
     force_positioning: Option<Switch>,
 }
@@ -96,6 +98,7 @@ impl Claims {
         let credentials = Credentials {
             user: UserId::new(self.sub.as_deref().unwrap_or_default()),
             info: Terms::parse(json)?.info()?,
+            meta: payload(self.meta.as_deref(), None)?,
             expires_at: None,
             channels: granted.chain(bare).collect::<Result<_, _>>()?,
         };
@@ -167,6 +170,7 @@ impl Terms {
             expires_at: None,
             presence: of(|switches| switches.presence),
             join_leave: of(|switches| switches.join_leave),
+            force_join_leave: of(|switches| switches.force_push_join_leave),
             force_recovery: of(|switches| switches.force_recovery),
             force_positioning: of(|switches| switches.force_positioning),
         })

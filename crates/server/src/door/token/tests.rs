@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tidewire_hub::{
-    ChannelName, ClientId, Data, Seed, Timestamp, TokenError, UserId, Verifier as _,
+    ChannelName, ClientId, Data, Seed, SubscriptionGrant, Timestamp, TokenError, UserId,
+    Verifier as _,
 };
 
 use super::{TokenRefused as Refused, *};
@@ -194,6 +195,7 @@ fn what_a_connection_token_says() {
     assert_eq!(credentials.user.as_str(), "ann");
     // As it was written, but for the order that `json!` gives it.
     assert_eq!(credentials.info, Some(Data::Json("{\"age\":7,\"name\":\"Ann\"}".into())));
+    assert_eq!(credentials.meta, Some(Data::Json("{\"anything\":1}".into())));
     assert_eq!(credentials.expires_at, Some(Timestamp::from_millis(67_000)));
     let [chat, news] = &credentials.channels[..] else { panic!("{credentials:?}") };
     assert_eq!((&*chat.channel, &*news.channel), ("chat:1", "news"));
@@ -201,6 +203,55 @@ fn what_a_connection_token_says() {
     assert_eq!(chat.data, Some(Data::Binary(vec![0, 1, 2].into())));
     assert_eq!((chat.presence, chat.force_recovery), (Some(false), Some(true)));
     assert_eq!((chat.join_leave, news.presence, news.info.clone()), (None, None, None));
+}
+
+#[test]
+fn what_a_subscription_token_overrides() {
+    let grant = |claims: Value| {
+        let mut all = json!({"sub": "ann", "channel": "news"});
+        all["override"] = claims;
+        let (user, client) = (UserId::new("ann"), ClientId::new("c"));
+        hs256().read_subscription(&token(&all), "news", &user, &client)
+    };
+    let news = || SubscriptionGrant { channel: "news".into(), ..SubscriptionGrant::default() };
+    let (on, off) = (json!({"value": true}), json!({"value": false}));
+    let cases = [
+        ("nothing", json!(null), news()),
+        ("nothing in particular", json!({}), news()),
+        ("an option that we do not know", json!({"force_peace": on}), news()),
+        ("one that is null", json!({"presence": null}), news()),
+        (
+            "all of them",
+            json!({
+                "presence": on,
+                "join_leave": off,
+                "force_push_join_leave": on,
+                "force_recovery": off,
+                "force_positioning": on,
+            }),
+            SubscriptionGrant {
+                presence: Some(true),
+                join_leave: Some(false),
+                force_join_leave: Some(true),
+                force_recovery: Some(false),
+                force_positioning: Some(true),
+                ..news()
+            },
+        ),
+        (
+            "off, as zero may be left out",
+            json!({"presence": {}}),
+            SubscriptionGrant { presence: Some(false), ..news() },
+        ),
+    ];
+    for (rule, claims, expected) in cases {
+        assert_eq!(grant(claims).unwrap(), expected, "{rule}");
+    }
+    for wrong in
+        [json!(true), json!([]), json!({"presence": true}), json!({"presence": {"value": 1}})]
+    {
+        assert_eq!(grant(wrong.clone()), Err(Refused::Claims), "{wrong}");
+    }
 }
 
 #[test]
