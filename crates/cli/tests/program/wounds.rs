@@ -28,7 +28,7 @@ impl Server {
              [client]\ntoken_cookie = 'auth'\nexpired_close_delay = '100ms'\n\
              token.hmac_secret_key = '{SECRET}'\n\
              [channel.without_namespace]\nallow_subscribe_for_client = true\n\
-             [[channel.namespaces]]\nname = 'closed'\n"
+             [[channel.namespaces]]\nname = 'closed'\n[engine]\nthreads = 3\n"
         );
         let site = Site::new(name, &config);
         let (program, address) = site.serve().await;
@@ -184,12 +184,13 @@ async fn a_token_as_a_subprotocol() {
     assert!(!server.log().await.contains(&token));
 }
 
+/// Whichever threads are asked: each request is a connection of its own.
 #[tokio::test]
 async fn s11_a_ticket_is_exchanged_once() {
     let server = Server::start("ticket").await;
     let token = server.token(&["--user", "ann"]).await;
     let bearer = format!("Bearer {token}");
-    for transport in TRANSPORTS {
+    for transport in [TRANSPORTS; 4].concat() {
         let mut given = server.post("/connection/ticket", &[("Authorization", &*bearer)], "").await;
         assert_eq!(given.status(), "200");
         assert!(given.head.contains("cache-control: no-store"), "{}", given.head);
