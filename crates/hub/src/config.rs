@@ -106,6 +106,8 @@ pub struct HubLimits {
     pub chore_count_max: usize,
     /// Channels asked for again in one tick after the broker was away.
     pub resubscribe_count: usize,
+    /// Members of channels that it is told of again in one tick, in case it has forgotten who is there.
+    pub retell_count: usize,
 }
 
 /// Many clients take no message beyond 1 MiB, and bytes are a third longer where a dialect has only text for them.
@@ -133,6 +135,7 @@ impl Default for HubLimits {
             attempt_count_max: 4,
             chore_count_max: 1 << 16,
             resubscribe_count: 1 << 10,
+            retell_count: 1 << 10,
         }
     }
 }

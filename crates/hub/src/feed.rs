@@ -90,6 +90,7 @@ impl Shard {
             }
         }
         self.lost_from = Some(0);
+        self.lost_at = Some(turn.now);
         self.regain(turn);
     }
 

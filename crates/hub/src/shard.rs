@@ -38,6 +38,10 @@ pub struct Shard {
     pub(crate) drain: Option<Drain>,
     /// From where on channels that were lost are still to be asked for.
     pub(crate) lost_from: Option<usize>,
+    /// When the broker was away last: it may have forgotten who was told to be there before.
+    pub(crate) lost_at: Option<Timestamp>,
+    /// Members that it was told of again in this tick.
+    pub(crate) retold_count: usize,
     /// What all backlogs are charged.
     pub(crate) charged: Charged,
     /// Which sixteenth was looked at last.
@@ -86,6 +90,8 @@ impl Shard {
             afterwards: VecDeque::new(),
             drain: None,
             lost_from: None,
+            lost_at: None,
+            retold_count: 0,
             charged: Charged::default(),
             phase: 0,
             stray_told: false,

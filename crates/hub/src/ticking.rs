@@ -9,8 +9,9 @@ use crate::{
     command::Push,
     error::{Disconnect, Unsubscribe},
     outside::{Outside, SessionKey},
-    session::{Heartbeat, Phase},
+    session::{Heartbeat, Phase, Session},
     shard::{Shard, Turn},
+    subscription::Subscription,
     time::Timestamp,
 };
 
@@ -23,6 +24,7 @@ impl Shard {
         let turn = &mut Turn { now, outside };
         self.phase = (self.phase + 1) % ROUND;
         self.stray_told = false;
+        self.retold_count = 0;
         for place in (self.phase..self.sessions.place_count()).step_by(ROUND) {
             if let Some((key, _)) = self.sessions.at(place) {
                 self.look_at(key, turn);
@@ -78,21 +80,39 @@ impl Shard {
         self.refresh_presence(key, turn);
     }
 
-    /// Tells the broker again who is there, now and then.
+    /// Tells the broker again who is there: now and then, and when it may have forgotten.
     fn refresh_presence(&mut self, key: SessionKey, turn: &mut Turn<'_>) {
-        let Some(interval) = self.config.presence_refresh_interval else { return };
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        if turn.now.saturating_since(session.presence_told_at) < interval {
+        let Some(session) = self.sessions.get(key) else { return };
+        let told_at = session.presence_told_at;
+        let interval = self.config.presence_refresh_interval;
+        let is_due =
+            interval.is_some_and(|interval| turn.now.saturating_since(told_at) >= interval);
+        let is_forgotten = self.lost_at.is_some_and(|lost_at| told_at <= lost_at);
+        let is_wanted = is_due || is_forgotten && self.may_retell(session);
+        if !is_wanted {
             return;
         }
-        session.presence_told_at = turn.now;
         let present =
             session.subscriptions.iter().filter(|one| one.is_seated() && one.terms.present);
         let present: Vec<_> = present.map(|one| (one.channel, Arc::clone(&one.member))).collect();
+        self.retold_count += present.len();
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.presence_told_at = turn.now;
+        }
         for (channel, member) in present {
             let attendance = Attendance { member, present: true, announced: false };
             self.chore(channel, Some(key), Ask::Enter(attendance), turn);
         }
+    }
+
+    /// Whether the broker is to be told of a session after it was away: not before it is back, and not of too
+    /// many at a time. Whoever has to wait is looked at again within a second.
+    fn may_retell(&self, session: &Session) -> bool {
+        let is_open = |subscription: &Subscription| {
+            self.channels.get(subscription.channel).is_some_and(|one| one.feed == Feed::Open)
+        };
+        self.retold_count < self.config.limits.retell_count
+            && session.subscriptions.iter().all(is_open)
     }
 
     /// Asks where a channel's stream is, if nothing was heard of it for long: its last publication may

@@ -193,3 +193,68 @@ fn what_is_for_nobody_is_unsubscribed_from_again() {
     assert!(!world.broker.channel("room").subscribed);
     assert_eq!(world.recorder.out, []);
 }
+
+/// Those who are known to be in the channel, by the broker.
+fn present(world: &mut World) -> usize {
+    world.broker.channel("room").present.len()
+}
+
+fn with_presence() -> HubConfig {
+    let options = ChannelOptions { presence: true, ..open_options() };
+    HubConfig {
+        ping_interval: None,
+        presence_refresh_interval: None,
+        position_check_interval: None,
+        ..config_of(options)
+    }
+}
+
+/// A broker that was away may have forgotten who is there: it is told again within a second or so, and not only
+/// when it would be told anyway.
+#[test]
+fn a_broker_that_was_away_is_told_who_is_there() {
+    for away_for in [0, 6] {
+        let mut config = with_presence();
+        // While it is away nobody asks it for what would have to be asked for again.
+        config.limits.chore_count_max = 0;
+        let mut world = World::with(config);
+        let keys = ["ann", "bob"].map(|user| world.connect(user));
+        for key in keys {
+            world.subscribe(key, plain("room")).unwrap();
+        }
+        world.broker.channel("room").present.clear();
+        world.broker.failure_count = away_for;
+        world.mail.push(Mail::Event(Event::Lost));
+        world.run();
+        world.wait(if away_for == 0 { 1_100 } else { 60_000 });
+        assert_eq!(present(&mut world), 2, "away for {away_for}");
+        assert_eq!(world.shard.stats().counts.given_up, 0, "away for {away_for}");
+        assert_eq!(world.announced(), [], "nobody has come");
+        // Once is enough.
+        world.broker.taken.clear();
+        world.wait(5_000);
+        assert_eq!(world.broker.taken, []);
+    }
+}
+
+/// Not all are told of at once.
+#[test]
+fn retell_count_is_for_one_tick() {
+    for (retell_count, after_one_round) in [(3, 3), (2, 2), (1, 1)] {
+        let mut config = with_presence();
+        config.limits.retell_count = retell_count;
+        let mut world = World::with(config);
+        // Each sixteenth of the sessions is looked at in a tick of its own: these three are in the same.
+        let keys: Vec<_> = (0..33).map(|user| world.connect(&format!("user{user}"))).collect();
+        for key in keys.into_iter().step_by(16) {
+            world.subscribe(key, plain("room")).unwrap();
+        }
+        world.broker.channel("room").present.clear();
+        world.mail.push(Mail::Event(Event::Lost));
+        world.run();
+        world.wait(16 * 62);
+        assert_eq!(present(&mut world), after_one_round, "{retell_count}");
+        world.wait(2 * 16 * 62);
+        assert_eq!(present(&mut world), 3, "{retell_count}");
+    }
+}
