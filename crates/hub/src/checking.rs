@@ -20,6 +20,8 @@ impl Shard {
     pub fn debug_check(&self) {
         assert!(self.afterwards.is_empty(), "nothing is left for afterwards");
         self.check_sessions();
+        let congested = self.sessions.iter().filter(|(_, session)| session.congested);
+        assert_eq!(congested.count(), self.congested_count, "who does not keep up");
         self.check_channels();
         let charged = self.sessions.iter().filter_map(|(_, session)| session.backlog.as_ref());
         assert_eq!(

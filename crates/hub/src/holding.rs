@@ -14,6 +14,7 @@ impl Shard {
     /// what each channel's [`Brim`](crate::Brim) says happens beyond it.
     pub fn congested(&mut self, session: SessionKey) {
         if let Some(slow) = self.sessions.get_mut(session) {
+            self.congested_count += usize::from(!slow.congested);
             slow.congested = true;
             self.hold(session);
         }
@@ -29,6 +30,7 @@ impl Shard {
         outside: &mut dyn Outside,
     ) -> bool {
         let Some(slow) = self.sessions.get_mut(session) else { return false };
+        self.congested_count -= usize::from(slow.congested);
         slow.congested = false;
         if !slow.is_connected() {
             // The first thing it is told is that it is connected.

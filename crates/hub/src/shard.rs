@@ -42,6 +42,8 @@ pub struct Shard {
     pub(crate) lost_at: Option<Timestamp>,
     /// Members that it was told of again in this tick.
     pub(crate) retold_count: usize,
+    /// Sessions whose transports take no more.
+    pub(crate) congested_count: usize,
     /// What all backlogs are charged.
     pub(crate) charged: Charged,
     /// Which sixteenth was looked at last.
@@ -92,6 +94,7 @@ impl Shard {
             lost_from: None,
             lost_at: None,
             retold_count: 0,
+            congested_count: 0,
             charged: Charged::default(),
             phase: 0,
             stray_told: false,
@@ -347,6 +350,7 @@ impl Shard {
     fn forget(&mut self, key: SessionKey, turn: &mut Turn<'_>) -> bool {
         let Some(session) = self.sessions.get_mut(key) else { return false };
         session.phase = Phase::Ended;
+        self.congested_count -= usize::from(session.congested);
         if let Some(backlog) = &mut session.backlog {
             backlog.clear(&mut self.charged);
         }

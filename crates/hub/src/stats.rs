@@ -14,6 +14,8 @@ pub struct ShardStats {
     pub channel_count: usize,
     /// Requests that the broker has not answered, or has failed at and is to be asked again.
     pub request_count: usize,
+    /// Sessions whose transports take no more.
+    pub congested_count: usize,
     /// Bytes held back for sessions that do not keep up.
     pub backlog_len: usize,
     /// What has happened since it began.
@@ -69,6 +71,7 @@ impl Shard {
             user_count: self.users.len(),
             channel_count: self.channels.len(),
             request_count: self.requests.len() + self.agenda.len(),
+            congested_count: self.congested_count,
             backlog_len: self.charged.len,
             counts: ShardCounts { dropped: self.charged.dropped_count, ..self.counts },
         }

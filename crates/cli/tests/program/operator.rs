@@ -10,12 +10,20 @@ use tokio::{
     time::sleep,
 };
 
-use crate::process::{LIMIT, Program, serve_with, soon};
+use crate::{
+    answer::{Answer, call, emulation, streaming, whole},
+    process::{LIMIT, Program, serve_in, soon},
+};
 
 /// A server with a listener for the operator, and both addresses.
 async fn operated(flags: &[&str]) -> (Program, String, String) {
+    operated_in(&[], flags).await
+}
+
+/// One in an environment that has these as well.
+async fn operated_in(environment: &[(&str, &str)], flags: &[&str]) -> (Program, String, String) {
     let flags = [&["--operator", "127.0.0.1:0"], flags].concat();
-    let (mut server, address) = serve_with(&flags).await;
+    let (mut server, address) = serve_in(environment, &flags).await;
     let url = server.line().await;
     let operator = url.strip_prefix("http://").and_then(|url| url.strip_suffix("/metrics"));
     let operator = operator.unwrap_or_else(|| panic!("not a URL of metrics: {url}")).to_owned();
@@ -292,6 +300,95 @@ async fn a_session_over_http_is_told_too() {
     );
     assert!(heard.ends_with("\r\n0\r\n\r\n"), "{heard}");
     assert_eq!(server.ended().await.code, Some(0));
+}
+
+/// Until its turn comes it goes on as before, though each thing that it says is a connection of its own; and
+/// nobody else comes in.
+#[tokio::test]
+async fn a_session_over_http_is_heard_until_it_is_told() {
+    let (server, address, operator) = operated(&["--drain", "600", "--threads", "2"]).await;
+    let _other = session(&address).await;
+    let (mut stream, secret) = streaming(&address, "news").await;
+    server.signal(Signal::TERM);
+    while status(&operator, "GET /health/ready").await == "200" {}
+    let publish = r#"{"id":3,"publish":{"channel":"news","data":"still here"}}"#;
+    for _ in 0..3 {
+        let answer = Answer::to(&address, &emulation(&secret, publish)).await;
+        assert_eq!(answer.status(), "204");
+        assert!(answer.head.contains("\r\nconnection: close"), "{}", answer.head);
+    }
+    stream.until(r#""data":"still here""#).await;
+    for line in ["GET /", "GET /api/info", "POST /connection/ticket", "GET /connection/websocket"] {
+        let (head, _) = ask(&address, line).await;
+        assert!(head.starts_with("HTTP/1.1 503 "), "{line}: {head}");
+        assert!(head.contains("\r\nretry-after: 5"), "{line}: {head}");
+    }
+    let error = tidewire::connect(&format!("ws://{address}/connection/websocket")).await;
+    assert!(error.is_err());
+    // With the last of those sessions the door is shut.
+    drop(stream);
+    let began = Instant::now();
+    while TcpStream::connect(&address).await.is_ok() {
+        assert!(began.elapsed() < LIMIT);
+    }
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().await.code, Some(1));
+}
+
+#[tokio::test]
+async fn calls_of_the_application_are_counted() {
+    let (_server, address, operator) = operated(&[]).await;
+    let batch =
+        r#"{"commands":[{"info":{}},{"publish":{"channel":"no:such","data":1}},{"dance":{}}]}"#;
+    for (method, body) in [
+        ("publish", r#"{"channel":"news","data":1}"#),
+        ("publish", r#"{"channel":"news"}"#),
+        ("publish", "no JSON"),
+        ("dance", "{}"),
+        ("batch", batch),
+    ] {
+        whole(&address, &call(method, body)).await;
+    }
+    let stranger = call("info", "{}").replace("X-API-Key", "X-No-Key");
+    whole(&address, &stranger).await;
+    let lines = [
+        ("publish", "ok", 1),
+        ("publish", "bad_request", 1),
+        ("publish", "malformed", 1),
+        ("publish", "unknown_channel", 1),
+        ("batch", "ok", 1),
+        ("info", "ok", 1),
+        ("info", "unauthorized", 1),
+        ("history", "ok", 0),
+        ("unknown", "method_not_found", 2),
+    ];
+    let lines = lines.map(|(method, outcome, count)| {
+        let labels = format!(r#"{{method="{method}",outcome="{outcome}"}}"#);
+        format!("tidewire_api_calls_total{labels} {count}")
+    });
+    measured(&operator, &lines.each_ref().map(String::as_str)).await;
+}
+
+/// A session whose reader stops stands in a gauge until it reads again.
+#[tokio::test]
+async fn sessions_that_do_not_keep_up_are_counted() {
+    // It stays, however much is held back for it.
+    let environment = [("TIDEWIRE_CLIENT_QUEUE_MAX_SIZE", "1000MiB")];
+    let (_server, address, operator) = operated_in(&environment, &["--threads", "1"]).await;
+    let (mut stream, _) = streaming(&address, "news").await;
+    measured(&operator, &["tidewire_sessions_congested 0"]).await;
+    let body = format!(r#"{{"channel":"news","data":"{}"}}"#, "x".repeat(60 << 10));
+    let congested = "tidewire_sessions_congested 1";
+    let mut count = 0;
+    while !metrics(&operator).await.lines().any(|line| line == congested) {
+        assert!(count < 2_000, "it reads though nobody does");
+        whole(&address, &call("publish", &body)).await;
+        count += 1;
+    }
+    for _ in 0..count {
+        stream.until(r#"{"push":{"channel":"news","pub":{"#).await;
+    }
+    measured(&operator, &["tidewire_sessions_congested 0"]).await;
 }
 
 /// Its request was under way when the stop began.

@@ -192,6 +192,7 @@ fn add_stats(sum: &mut ShardStats, more: &ShardStats) {
     sum.channel_count += more.channel_count;
     sum.request_count += more.request_count;
     sum.backlog_len += more.backlog_len;
+    sum.congested_count += more.congested_count;
     let (sum, more) = (&mut sum.counts, &more.counts);
     sum.recovered += more.recovered;
     sum.recovered_publications += more.recovered_publications;

@@ -53,6 +53,7 @@ use self::{
     letter::{Deed, Letter, StreamGuest},
     meters::Board,
     shard_thread::{Beginning, unix_millis},
+    stream::StreamCount,
 };
 
 /// How a node works.
@@ -105,6 +106,7 @@ pub struct NodeHandle {
     remote: Remote<ShardThread>,
     hub: Arc<HubConfig>,
     queue_len_max: usize,
+    streams: StreamCount,
     /// When the engine's time began, but for the moment that it took to start.
     origin: Instant,
     /// Whose turn it is to get a session without a socket.
@@ -174,8 +176,8 @@ impl Node {
             })
         })?;
         let remote = engine.remote().clone();
-        let next = Arc::default();
-        let handle = NodeHandle { remote, hub, queue_len_max, origin, next, board };
+        let (next, streams) = (Arc::default(), StreamCount::default());
+        let handle = NodeHandle { remote, hub, queue_len_max, streams, origin, next, board };
         Ok(Self { engine, handle })
     }
 
@@ -211,13 +213,18 @@ impl NodeHandle {
         getrandom::fill(&mut secret).map_err(|_| Overloaded)?;
         let name = StreamName::new(u16::try_from(thread).map_err(|_| Overloaded)?, secret);
         let remote = self.remote.clone();
-        let (end, body) = stream::stream(self.queue_len_max, move |news| {
+        let (end, body) = stream::stream(self.queue_len_max, &self.streams, move |news| {
             // A thread that does not take it notices by a ping that is not answered.
             let _ = remote.tell(thread, Letter::News(name, news));
         });
         let guest = StreamGuest { name, guest, end, frame };
         self.remote.tell(thread, Letter::Open(Box::new(guest))).map_err(|_| Overloaded)?;
         Ok(body)
+    }
+
+    /// How many of those there are.
+    pub(crate) fn stream_count(&self) -> usize {
+        self.streams.get()
     }
 
     /// A frame for one of those. Says whether there is such a session.

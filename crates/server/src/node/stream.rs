@@ -40,7 +40,16 @@ pub(crate) struct StreamEnd {
     lines: mpsc::UnboundedSender<Bytes>,
     gauge: Arc<Gauge>,
     len_max: usize,
+    _counted: Counted,
 }
+
+/// How many sessions of this kind there are, shared by all threads.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StreamCount(Arc<AtomicUsize>);
+
+/// One of them, for as long as it lasts.
+#[derive(Debug)]
+struct Counted(StreamCount);
 
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,12 +82,31 @@ pub(crate) enum StreamNews {
 /// although it is congested. Beyond, the session ends. `told` is called from the reader's task.
 pub(crate) fn stream(
     len_max: usize,
+    count: &StreamCount,
     told: impl Fn(StreamNews) + Send + Sync + 'static,
 ) -> (StreamEnd, StreamBody) {
     let (sender, lines) = mpsc::unbounded_channel();
     let gauge = Arc::<Gauge>::default();
-    let end = StreamEnd { lines: sender, gauge: Arc::clone(&gauge), len_max };
+    let end =
+        StreamEnd { lines: sender, gauge: Arc::clone(&gauge), len_max, _counted: count.one_more() };
     (end, StreamBody { lines, gauge, told: Box::new(told) })
+}
+
+impl StreamCount {
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn one_more(&self) -> Counted {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl StreamEnd {
@@ -166,7 +194,8 @@ mod tests {
     fn pair() -> (StreamEnd, StreamBody, News) {
         let news = News::default();
         let told = Arc::clone(&news);
-        let (end, body) = stream(LEN_MAX, move |what| told.lock().unwrap().push(what));
+        let (end, body) =
+            stream(LEN_MAX, &StreamCount::default(), move |what| told.lock().unwrap().push(what));
         (end, body, news)
     }
 

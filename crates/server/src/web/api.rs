@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -18,6 +19,7 @@ use wildmatch::WildMatch;
 use super::{
     answer::{sentence, whole},
     body::Body,
+    calls::{Calls, Told},
     stream::body,
 };
 use crate::{
@@ -34,6 +36,7 @@ pub(crate) struct Api {
     pub(crate) node: NodeHandle,
     /// Those who are on the node.
     pub(crate) users: Users,
+    pub(crate) calls: Arc<Calls>,
     /// What tells this run of the program from others.
     pub(crate) run: String,
     /// Each of them opens it.
@@ -50,28 +53,34 @@ impl Api {
         if self.keys.is_empty() {
             return Err(sentence(StatusCode::NOT_FOUND, "There is no API here: it has no key."));
         }
+        let name = request.uri().path().trim_start_matches("/api/");
+        let method = Method::by_name(name);
         if !is_authorized(request.headers(), &self.keys) {
+            self.calls.count(method, Told::Refused(Error::Unauthorized));
             let why = "The header X-API-Key is missing, or is not the key.";
             return Err(sentence(StatusCode::UNAUTHORIZED, why));
         }
-        let name = request.uri().path().trim_start_matches("/api/");
-        let Some(method) = Method::by_name(name) else {
+        let Some(method) = method else {
+            self.calls.count(None, Told::Refused(Error::MethodNotFound));
             return Err(sentence(StatusCode::NOT_FOUND, "The API has no such method."));
         };
         if request.method() != HttpMethod::POST {
             return Err(sentence(StatusCode::METHOD_NOT_ALLOWED, "The API takes POST alone."));
         }
-        let body = body(request, self.body_len_max).await?;
+        let malformed = || self.calls.count(Some(method), Told::Malformed);
+        let body = body(request, self.body_len_max).await.inspect_err(|_| malformed())?;
         let outcome = match Call::of_body(method, &body, &self.limits) {
             Ok(call) => self.carry_out(call).await,
             Err(BadCall::Refused(error)) => Err(error),
             Err(BadCall::Malformed) => {
+                malformed();
                 return Err(sentence(
                     StatusCode::BAD_REQUEST,
                     "That is not what this method takes.",
                 ));
             }
         };
+        self.calls.count(Some(method), Told::of(&outcome));
         let mut out = String::new();
         api::response(&mut out, &outcome);
         Ok(whole(StatusCode::OK, "application/json", out))
@@ -82,13 +91,16 @@ impl Api {
             Call::Batch(calls) => {
                 let mut outcomes = Vec::with_capacity(calls.len());
                 for call in calls {
-                    outcomes.push(match call {
-                        Ok(call) => {
-                            let method = call.method();
-                            self.carry_out_one(call).await.map(|outcome| (method, outcome))
-                        }
-                        Err(error) => Err(error),
-                    });
+                    let (method, outcome) = match call {
+                        Ok(call) => (Some(call.method()), self.carry_out_one(call).await),
+                        Err(error) => (None, Err(error)),
+                    };
+                    self.calls.count(method, Told::of(&outcome));
+                    outcomes.push(
+                        outcome.and_then(|outcome| {
+                            Ok((method.ok_or(Error::MethodNotFound)?, outcome))
+                        }),
+                    );
                 }
                 Ok(Outcome::Batch(outcomes))
             }

@@ -16,7 +16,10 @@ use prometheus_client::{
 use tidewire_engine::ThreadStats;
 use tidewire_hub::ShardStats;
 
-use super::exposition::{Exposition, Kind};
+use super::{
+    calls::Calls,
+    exposition::{Exposition, Kind},
+};
 use crate::{
     door::Door,
     node::{Dialect, DialectMeters, Meters, NodeHandle},
@@ -32,6 +35,7 @@ pub(crate) struct Readings {
     /// By thread.
     engine: Vec<ThreadStats>,
     refusals: Vec<(&'static str, u64)>,
+    calls: Vec<([&'static str; 2], u64)>,
     connection_count: u32,
     user_count: usize,
     is_draining: bool,
@@ -42,6 +46,7 @@ impl Readings {
     pub(crate) fn take(
         node: &NodeHandle,
         door: &Door,
+        calls: &Calls,
         is_draining: bool,
         log_lines_dropped: &AtomicU64,
     ) -> Self {
@@ -53,6 +58,7 @@ impl Readings {
             meters,
             engine: node.engine_stats(),
             refusals: door.refusals().all().collect(),
+            calls: calls.all().collect(),
             connection_count: door.connection_count(),
             user_count: door.users().count(),
             is_draining,
@@ -87,6 +93,11 @@ impl Collector for Readings {
         sessions(out, &self.meters, self.connection_count, self.user_count)?;
         traffic(out, &self.meters)?;
         faults(out, &self.meters, &self.refusals)?;
+        let calls = self.calls.iter().map(|([method, outcome], count)| {
+            ([("method", *method), ("outcome", *outcome)], *count)
+        });
+        let help = "Calls of the server API, those in a batch among them, by what came of them.";
+        out.families("api_calls", help, None, Kind::Counter, calls)?;
         shards(out, &self.meters.shard)?;
         engine(out, &self.engine)?;
         out.counter(
@@ -130,6 +141,12 @@ fn sessions(
         "Clients that were let in at the door and for whom there was no session.",
         "cause",
         meters.turned_away.iter(),
+    )?;
+    out.gauge(
+        "sessions_congested",
+        "Sessions whose readers do not keep up.",
+        None,
+        meters.shard.congested_count as u64,
     )?;
     out.counter(
         "session_congestions",

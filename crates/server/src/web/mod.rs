@@ -6,6 +6,7 @@
 mod answer;
 mod api;
 mod body;
+mod calls;
 mod exposition;
 mod gate;
 mod metrics;
@@ -27,7 +28,7 @@ use std::{
     },
 };
 
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tidewire::Server;
 use tidewire_dialects::centrifuge::Framing;
@@ -102,6 +103,9 @@ async fn answer(
         return answer;
     }
     let path = request.uri().path();
+    if shared.is_draining() && path != "/emulation" {
+        return last(stops());
+    }
     let wants_room = shared.demo && path == "/" && request.headers().contains_key(header::UPGRADE);
     let answer = if path.starts_with("/connection/") || wants_room {
         knock(request, caller, shared).await
@@ -187,7 +191,22 @@ async fn emulation(
     };
     let mut answer = answer.unwrap_or_else(|refused| refused);
     gate::tell(answer.headers_mut(), &page);
-    Ok(answer)
+    // The next one may be for another node.
+    Ok(if shared.is_draining() { last(answer) } else { answer })
+}
+
+/// What everybody is answered who is not here yet when it stops.
+fn stops() -> Response<Body> {
+    let why = "The server stops, and takes nobody any more.";
+    let mut response = sentence(StatusCode::SERVICE_UNAVAILABLE, why);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+}
+
+/// The last response on its connection.
+fn last(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Somebody who has been let in, and is about to become a session.

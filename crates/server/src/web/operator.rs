@@ -89,8 +89,9 @@ fn unhealthy(why: &str) -> Response<Body> {
 }
 
 fn measured(shared: &Shared) -> Response<Body> {
-    let Shared { node, door, log_lines_dropped, .. } = shared;
-    match Readings::take(node, door, shared.is_draining(), log_lines_dropped).exposition() {
+    let Shared { node, door, api, log_lines_dropped, .. } = shared;
+    let readings = Readings::take(node, door, &api.calls, shared.is_draining(), log_lines_dropped);
+    match readings.exposition() {
         Ok(text) => whole(StatusCode::OK, metrics::CONTENT_TYPE, text),
         Err(error) => {
             error!("metrics cannot be written: {error}");

@@ -19,7 +19,7 @@ use tokio::{
     net::TcpStream,
     sync::{Semaphore, mpsc, watch},
     task::{JoinSet, spawn_blocking},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tracing::{debug, error, warn};
 
@@ -39,6 +39,9 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a client may take nothing of what it is told. Beyond, its connection ends.
 const READ_WITHIN: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether there are still sessions that have to be heard, while they are being ended.
+const STREAMS_EVERY: Duration = Duration::from_millis(50);
 
 /// How long a stop may take beyond the time over which it is spread: a little more than a closing
 /// handshake.
@@ -73,31 +76,21 @@ pub async fn serve(
     let mut beside = JoinSet::new(); // which ends them when it is dropped
     beside.spawn(operator::serve(operator, Arc::clone(&shared)));
     let (stopping, stopped) = watch::channel(());
-    let (accepted, mut connections) = mpsc::channel(ACCEPTED_MAX);
+    let (accepted, connections) = mpsc::channel(ACCEPTED_MAX);
     clients.accept_into(&accepted);
     let places = Arc::new(Semaphore::new(HTTP_COUNT_MAX));
-    let accepting = async {
-        // Whoever says nothing leaves its place after `HEAD_WITHIN`.
-        while let Ok(place) = Arc::clone(&places).acquire_owned().await
-            && let Some((io, peer)) = connections.recv().await
-        {
-            let (shared, alive, stopped) = (Arc::clone(&shared), alive.clone(), stopped.clone());
-            tokio::spawn(async move {
-                speak_http(io, peer, shared, stopped).await;
-                drop((place, alive));
-            });
-        }
-    };
+    let mut accepting = Accepting { connections, places, shared: Arc::clone(&shared), alive };
     tokio::select! {
         () = stop => {}
-        () = accepting => {} // it ends with the listeners, which do not end
+        () = accepting.run(&stopped) => {} // it ends with the listeners, which do not end
     }
     shared.draining.store(true, Ordering::Relaxed);
-    drop(connections); // which ends the accepting
     drop(stopping);
-    drop(alive);
     let ending = async {
+        let mut hearing = JoinSet::new();
+        hearing.spawn(accepting.run_for_streams());
         handle.drain(drain_within).await;
+        drop(hearing); // which ends the accepting
         // Who gets its 101 meanwhile is sent away by the node, so the engine goes last.
         all_ended.recv().await;
         spawn_blocking(move || node.stop(Duration::ZERO)).await
@@ -107,6 +100,47 @@ pub async fn serve(
         Ok(Ok(Err(error))) => error!("the node has ended before: {error}"),
         Ok(Err(error)) => error!("the node was not stopped: {error}"),
         Err(_) => warn!("some connections have not ended in time"),
+    }
+}
+
+/// Connections as they come.
+struct Accepting {
+    connections: mpsc::Receiver<(TcpStream, SocketAddr)>,
+    places: Arc<Semaphore>,
+    shared: Arc<Shared>,
+    alive: mpsc::Sender<Infallible>,
+}
+
+impl Accepting {
+    /// Accepts them until it is dropped; each ends when it may, once `stopped` says so.
+    async fn run(&mut self, stopped: &watch::Receiver<()>) {
+        // Whoever says nothing leaves its place after `HEAD_WITHIN`.
+        while let Ok(place) = Arc::clone(&self.places).acquire_owned().await
+            && let Some((io, peer)) = self.connections.recv().await
+        {
+            let (shared, alive) = (Arc::clone(&self.shared), self.alive.clone());
+            let stopped = stopped.clone();
+            tokio::spawn(async move {
+                speak_http(io, peer, shared, stopped).await;
+                drop((place, alive));
+            });
+        }
+    }
+
+    /// Accepts them for as long as there are sessions that are heard by requests of their own: each may say
+    /// something until its turn comes to be told to go. Nobody else comes in.
+    async fn run_for_streams(mut self) {
+        let node = self.shared.node.clone();
+        let (_ending, ended) = watch::channel(()); // it is dropped with this
+        let no_streams = async {
+            while node.stream_count() > 0 {
+                sleep(STREAMS_EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = self.run(&ended) => {}
+            () = no_streams => {}
+        }
     }
 }
 

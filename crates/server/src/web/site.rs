@@ -80,6 +80,7 @@ impl Site {
         let api = Api {
             node: node.handle().clone(),
             users: door.users().clone(),
+            calls: Arc::default(),
             run: format!("{run:08x}"),
             keys: settings.api_keys.clone(),
             body_len_max: options.api.request_size_limit.len(),
