@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use tidewire_brokers::Parcel;
 use tidewire_hub::{
     ChannelName,
-    broker::{Answer, Ask, Draft, Request, RequestId},
+    broker::{Answer, Ask, Draft, Request, RequestId, Retention, Version},
 };
 
 use crate::{
@@ -21,6 +21,8 @@ pub(crate) struct Api {
     asked: BTreeMap<RequestId, Request>,
     again: VecDeque<Request>,
     last_id: u64,
+    /// The newest version that was given, by channel.
+    versions: BTreeMap<ChannelName, u64>,
 }
 
 impl Api {
@@ -38,24 +40,51 @@ impl World {
         let serial = self.last_serial;
         let is_keyed = self.random.one_in(2);
         let len = self.random.index(60);
-        let draft = Draft {
+        let version = self.random.one_in(3).then(|| self.version(&channel));
+        let mut draft = Draft {
             data: payload(serial, len),
             publisher: None,
             tags: Box::default(),
             key: Some(format!("k{}", self.random.below(3)).into()),
-            retention: self
-                .terrain
-                .config
-                .namespaces
-                .options(&channel)
-                .and_then(|options| options.history),
+            retention: self.retention(&channel),
             idempotency_key: is_keyed.then(|| serial.to_string().into()),
-            version: None,
+            version,
         };
-        let count = if is_keyed { 1 + self.random.below(2) } else { 1 };
-        for _ in 0..count {
-            self.ask_by_api(channel.clone(), Ask::Publish(Box::new(draft.clone())));
+        self.publish(channel.clone(), &draft);
+        if is_keyed && self.random.one_in(2) {
+            if self.random.one_in(3) {
+                // It is not what stands in it that makes a publication the same.
+                self.last_serial += 1;
+                draft.data = payload(self.last_serial, len);
+            }
+            self.publish(channel, &draft);
         }
+    }
+
+    fn publish(&mut self, channel: ChannelName, draft: &Draft) {
+        if let (Some(serial), Some(version)) = (serial_in(&draft.data), &draft.version) {
+            self.truth.give_version(serial, version.clone());
+        }
+        self.ask_by_api(channel, Ask::Publish(Box::new(draft.clone())));
+    }
+
+    /// Mostly the next version of a channel; now and then an old one, or one of another count.
+    fn version(&mut self, channel: &ChannelName) -> Version {
+        let last = self.api.versions.entry(channel.clone()).or_default();
+        if self.random.one_in(8) {
+            return Version { number: self.random.below(3), epoch: "another".into() };
+        }
+        if self.random.one_in(3) {
+            let number = last.saturating_sub(self.random.below(3));
+            return Version { number, epoch: "".into() };
+        }
+        *last += 1;
+        Version { number: *last, epoch: "".into() }
+    }
+
+    /// What is kept of a channel's stream.
+    pub(crate) fn retention(&self, channel: &ChannelName) -> Option<Retention> {
+        self.terrain.config.namespaces.options(channel).and_then(|options| options.history)
     }
 
     pub(crate) fn ask_by_api(&mut self, channel: ChannelName, ask: Ask) {
@@ -88,9 +117,15 @@ impl World {
                 let asked = self.api.asked.remove(&response.id);
                 hold(Invariant::ExactlyOneReply, asked.is_some(), || format!("{response:?}"))?;
                 let Some(Ask::Publish(draft)) = asked.map(|asked| asked.ask) else { continue };
-                if let (Some(serial), Ok(Answer::Published { .. })) =
-                    (serial_in(&draft.data), &response.answer)
-                {
+                let Ok(Answer::Published { suppressed, .. }) = &response.answer else { continue };
+                if *suppressed {
+                    let which = match (&draft.idempotency_key, &draft.version) {
+                        (Some(_), None) => "for its key",
+                        (None, Some(_)) => "for its version",
+                        _ => "for either",
+                    };
+                    self.tally.see("suppressed", which, 1);
+                } else if let Some(serial) = serial_in(&draft.data) {
                     hold(Invariant::PublishedIsThere, self.truth.has(serial), || {
                         format!("{serial} was acknowledged")
                     })?;

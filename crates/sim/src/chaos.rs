@@ -39,6 +39,10 @@ impl World {
                     self.publish_by_client(client);
                 }
             }
+            55 if self.random.one_in(3) => {
+                let shard = self.random.index(self.shards.len());
+                self.drain(shard)?;
+            }
             _ => {}
         }
         Ok(())
@@ -74,6 +78,7 @@ impl World {
         let forgets = self.random.one_in(3);
         let client = &mut self.clients[client];
         let seen = client.seen(&channel);
+        seen.owed = None;
         if seen.want.is_none() {
             seen.want = Some(want);
             if forgets {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use bytestring::ByteString;
-use tidewire_hub::{ChannelName, Command, CommandId, Connect, HistoryFilter, Position, Subscribe};
+use tidewire_hub::{
+    ChannelName, Command, CommandId, Connect, HistoryFilter, Position, Subscribe, broker::Version,
+};
 
 use crate::{
     random::Random,
@@ -47,6 +49,8 @@ pub(crate) struct Seen {
     pub(crate) want: Option<Want>,
     /// Up to where it has everything, and may recover from.
     pub(crate) position: Option<Position>,
+    /// Where it was when it was told to go elsewhere: what has come since is owed to it.
+    pub(crate) owed: Option<Position>,
     /// It is subscribed.
     pub(crate) live: Option<Live>,
     /// It has asked to be subscribed, or not to be any more.
@@ -73,6 +77,8 @@ pub(crate) struct Live {
     pub(crate) position: Option<Position>,
     /// Where it is among what has no stream.
     pub(crate) place: Option<usize>,
+    /// The newest version that it has seen.
+    pub(crate) version: Option<Version>,
 }
 
 /// From where a client has asked to recover.

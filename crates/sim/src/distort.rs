@@ -1,6 +1,6 @@
 //! Bugs between a shard and its sessions, where they are planted.
 
-use tidewire_hub::{Push, Reply};
+use tidewire_hub::{Error, Push, Reply};
 
 use crate::{fault::Fault, transport::Frame, world::World};
 
@@ -24,6 +24,9 @@ impl World {
             (Fault::RepeatReply, frame @ Frame::Reply(..)) if self.random.one_in(20) => {
                 let again = frame.clone();
                 frames.push(again);
+            }
+            (Fault::PraiseRefused, Frame::Reply(_, reply @ Err(Error::TooManyRequests))) => {
+                *reply = Ok(Reply::Published);
             }
             (Fault::Stray, Frame::Publication(channel, _)) if self.random.one_in(20) => {
                 *channel = crate::terrain::name("kept:nowhere");

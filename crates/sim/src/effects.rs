@@ -4,7 +4,7 @@ use std::mem;
 
 use tidewire_brokers::partition_of;
 use tidewire_hub::{
-    ChannelName, Disconnect, Push, SessionKey, Timestamp, Variant,
+    ChannelName, Disconnect, Error, Push, SessionKey, Timestamp, Variant,
     broker::{Failure, Request, Response},
 };
 
@@ -80,12 +80,21 @@ impl World {
         self.distort(id, &mut frames);
         for frame in frames {
             self.tally.see_frame(&frame);
+            self.moved(id, &frame)?;
             self.recovers_what_it_can(id, &frame)?;
+            if matches!(frame, Frame::Push(Push::Disconnect(Disconnect::Shutdown))) {
+                self.told_to_go(shard)?;
+            }
             let Some(transport) = self.transports.get_mut(&id) else { return Ok(None) };
             let fits = variant.is_none_or(|variant| variant == transport.variant);
             hold(Invariant::NothingUnasked, fits, || format!("{frame:?} in a wrong variant"))?;
             match &frame {
-                Frame::Reply(command, _) => {
+                Frame::Reply(command, reply) => {
+                    let is_refused = transport.refused.remove(&command.0);
+                    let says_so = !is_refused || *reply == Err(Error::TooManyRequests);
+                    hold(Invariant::NothingHalfDone, says_so, || {
+                        format!("{command:?}, which was refused, is answered with {reply:?}")
+                    })?;
                     let asked = transport.unanswered.remove(&command.0);
                     hold(Invariant::ExactlyOneReply, asked, || {
                         format!("{command:?} was not asked, or answered before")
@@ -102,8 +111,9 @@ impl World {
                         *len += frame.len();
                     }
                 }
-                Frame::Push(Push::Disconnect(_)) => {
+                Frame::Push(Push::Disconnect(why)) => {
                     transport.ended = true;
+                    transport.why = Some(*why);
                     transport.unanswered.clear();
                     self.sessions.remove(&(shard, key));
                 }

@@ -44,4 +44,20 @@ pub enum Fault {
     Panic,
     /// A publication comes to somebody who has not subscribed.
     Stray,
+    /// All sessions of a shard that is drained are told at once.
+    RushDrain,
+    /// A shard that is drained does not hear how time passes.
+    StallDrain,
+    /// Who is told to go elsewhere forgets where it was.
+    ForgetPosition,
+    /// A shard knows of no rate.
+    IgnoreRate,
+    /// A publication that is refused is published.
+    CarryOutRefused,
+    /// A reply says that what was refused is done.
+    PraiseRefused,
+    /// A partition does not hear of versions.
+    ForgetVersions,
+    /// A partition takes what is new for something that it has under the same key.
+    MistakeKeys,
 }

@@ -12,6 +12,7 @@ use tidewire_hub::{
 };
 
 use crate::{
+    accepted::Terms,
     fault::Fault,
     invariant::Checked,
     network::Link,
@@ -48,7 +49,7 @@ impl Lane for Down<'_> {
     fn put(&mut self, to: ShardIndex, parcel: Parcel) -> Result<(), Parcel> {
         let mut parcel = parcel;
         match (self.fault, &mut parcel) {
-            (Some(Fault::LoseEvents), Parcel::Event(_)) if self.random.one_in(30) => return Ok(()),
+            (Some(Fault::LoseEvents), Parcel::Event(_)) if self.random.one_in(8) => return Ok(()),
             (Some(Fault::SwapPayload), Parcel::Event(Event::Published { publication, .. }))
                 if self.random.one_in(30) =>
             {
@@ -111,8 +112,8 @@ impl Host {
         mut request: Request,
         fault: Option<Fault>,
     ) -> Checked {
-        let serial = match &request.ask {
-            Ask::Publish(draft) => serial_in(&draft.data),
+        let published = match &request.ask {
+            Ask::Publish(draft) => serial_in(&draft.data).zip(Some(Terms::of(draft))),
             _ => None,
         };
         let (links, late, unreliable) = (&mut self.down, &mut self.late, self.unreliable);
@@ -122,7 +123,7 @@ impl Host {
             self.crossing.over(&mut down).respond(from, response);
             return Ok(());
         }
-        if fault == Some(Fault::SkipOffset) && serial.is_some() && down.random.one_in(20) {
+        if fault == Some(Fault::SkipOffset) && published.is_some() && down.random.one_in(20) {
             self.partition.request(moment(now), from, request.clone(), &mut Nobody);
         }
         let channel = request.channel.clone();
@@ -130,7 +131,8 @@ impl Host {
             postbox: self.crossing.over(&mut down),
             truth,
             channel: &channel,
-            serial,
+            now,
+            published,
             verdict: Ok(()),
         };
         self.partition.request(moment(now), from, request, &mut witness);
@@ -163,6 +165,14 @@ fn plant(
         | (Fault::ForgetUnsubscribe, Ask::Unsubscribe) => Some(Ok(Answer::Done)),
         (Fault::ForgetKeys, Ask::Publish(draft)) => {
             draft.idempotency_key = None;
+            None
+        }
+        (Fault::ForgetVersions, Ask::Publish(draft)) => {
+            draft.version = None;
+            None
+        }
+        (Fault::MistakeKeys, Ask::Publish(draft)) => {
+            draft.idempotency_key = draft.idempotency_key.as_ref().map(|_| "the same".into());
             None
         }
         (Fault::Acknowledge, Ask::Publish(_)) => {

@@ -34,6 +34,20 @@ pub enum Invariant {
     NoPanic,
     /// Nothing comes for sessions that have ended, nor for channels that nobody asked for.
     NothingUnasked,
+    /// A shard that is drained lets nobody in, tells its sessions evenly over the time that it has, and has
+    /// none when that is over.
+    DrainIsPaced,
+    /// Who is told to go elsewhere asks there for what it has missed, and gets it.
+    MovesWithoutLoss,
+    /// Who gives commands faster than it may is ended for that, and nobody else is.
+    RateIsKept,
+    /// What is refused is not done, and is answered so.
+    NothingHalfDone,
+    /// What comes again under the same key is not taken again, and answered as it was the first time; and
+    /// nothing else is taken for it.
+    OnceForEachKey,
+    /// What is not newer than what was taken is not taken, nor seen, and what is newer is.
+    OnlyNewerVersions,
 }
 
 impl Invariant {
@@ -53,6 +67,12 @@ impl Invariant {
         Self::PublishedIsThere,
         Self::NoPanic,
         Self::NothingUnasked,
+        Self::DrainIsPaced,
+        Self::MovesWithoutLoss,
+        Self::RateIsKept,
+        Self::NothingHalfDone,
+        Self::OnceForEachKey,
+        Self::OnlyNewerVersions,
     ];
 
     /// Its name.
@@ -72,6 +92,12 @@ impl Invariant {
             Self::PublishedIsThere => "published_is_there",
             Self::NoPanic => "no_panic",
             Self::NothingUnasked => "nothing_unasked",
+            Self::DrainIsPaced => "drain_is_paced",
+            Self::MovesWithoutLoss => "moves_without_loss",
+            Self::RateIsKept => "rate_is_kept",
+            Self::NothingHalfDone => "nothing_half_done",
+            Self::OnceForEachKey => "once_for_each_key",
+            Self::OnlyNewerVersions => "only_newer_versions",
         }
     }
 }

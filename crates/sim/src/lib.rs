@@ -8,15 +8,18 @@
 //! What must hold is listed by [`Invariant`]. That each of them can fail is shown by a [`Fault`] that makes it.
 #![forbid(unsafe_code)]
 
+mod accepted;
 mod api;
 mod chaos;
 mod client;
 mod distort;
+mod draining;
 mod effects;
 mod fault;
 mod host;
 mod invariant;
 mod network;
+mod pacing;
 mod quiet;
 mod random;
 mod reading;

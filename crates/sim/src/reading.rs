@@ -54,6 +54,7 @@ impl Client {
         self.is_asked_for(channel)?;
         let seen = self.seen(channel);
         let Some(live) = &mut seen.live else { return Ok(()) };
+        live.is_newer(channel, publication, cx.truth)?;
         let Some(position) = live.position.as_mut().filter(|_| publication.offset > 0) else {
             return live.passed(channel, publication, cx.truth);
         };
@@ -133,6 +134,7 @@ impl Client {
         tells_the_truth(channel, &since.cloned(), &subscribed, cx.truth)?;
         let seen = self.seen(channel);
         seen.waits = false;
+        seen.owed = None;
         seen.refresh_at = due(cx.now, subscribed.expires_in);
         seen.position = subscribed.position.clone().filter(|_| subscribed.recoverable);
         seen.live = Some(Live {
@@ -140,6 +142,7 @@ impl Client {
             recoverable: subscribed.recoverable,
             position: subscribed.position,
             place: None,
+            version: None,
         });
         Ok(())
     }
@@ -167,6 +170,24 @@ impl Client {
 }
 
 impl Live {
+    /// Where it has a version, nothing that is as new has been seen.
+    fn is_newer(
+        &mut self,
+        channel: &ChannelName,
+        publication: &Publication,
+        truth: &Truth,
+    ) -> Checked {
+        let serial = serial_of(publication).unwrap_or(0);
+        let Some(version) = truth.version_of(serial) else { return Ok(()) };
+        let last = self.version.replace(version.clone());
+        let is_newer = last
+            .as_ref()
+            .is_none_or(|last| last.epoch != version.epoch || last.number < version.number);
+        hold(Invariant::OnlyNewerVersions, is_newer, || {
+            format!("{channel}: {version:?} after {last:?}")
+        })
+    }
+
     /// Something without a place in a stream.
     fn passed(
         &mut self,

@@ -10,8 +10,8 @@ use tidewire_hub::{ClientId, Guest, Timestamp, Variant};
 use crate::{
     invariant::{Checked, Invariant, hold},
     network::Link,
+    pacing::Bucket,
     reading::Reading,
-    tokens::Tokens,
     transport::{Transport, Up},
     world::World,
 };
@@ -55,6 +55,10 @@ impl World {
         let guest = Guest { client: ClientId::new(&format!("c{id}")), variant, credentials: None };
         let node = &mut self.shards[shard];
         let opened = node.shard.open(Timestamp::from_millis(self.now), guest, &mut node.recorder);
+        let is_drained = node.draining.is_some();
+        hold(Invariant::DrainIsPaced, opened.is_err() == is_drained, || {
+            format!("a session on shard {shard}: {opened:?}")
+        })?;
         let Ok(key) = opened else { return Ok(()) };
         self.note(|| format!("client {client} opens session {id} on shard {shard}"));
         let transport = Transport {
@@ -70,6 +74,9 @@ impl World {
             over: false,
             attached: true,
             unanswered: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            bucket: Bucket::default(),
+            why: None,
         };
         let known = self.sessions.insert((shard, key), id);
         hold(Invariant::NothingUnasked, known.is_none(), || format!("{key:?} is used again"))?;
@@ -109,19 +116,13 @@ impl World {
             if transport.over {
                 continue;
             }
-            let (shard, key) = (transport.shard, transport.key);
             match up {
                 Up::Close => self.close(id)?,
                 Up::Command(command_id, command) => {
                     if command_id.0 != 0 && !transport.ended {
                         transport.unanswered.insert(command_id.0);
                     }
-                    let mut tokens = Tokens { now: self.now };
-                    self.note(|| format!("session {id} asks {command_id:?} {command:?}"));
-                    self.call(shard, |node, now| {
-                        let outside = &mut node.recorder;
-                        node.shard.command(now, key, command_id, command, &mut tokens, outside);
-                    })?;
+                    self.obey(id, command_id, command)?;
                 }
             }
         }
@@ -156,6 +157,7 @@ impl World {
                 break;
             };
             self.note(|| format!("session {id} reads {frame:?}"));
+            self.moves(client, &frame);
             let whim = self.random.below(1_000);
             let cx = &Reading { now: self.now, truth: &self.truth, whim };
             self.clients[client].read(frame, cx)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidewire_hub::{Push, Reply, ShardStats, Subscribed};
+use tidewire_hub::{Push, Reply, ShardCounts, Subscribed};
 
 use crate::{transport::Frame, world::World};
 
@@ -30,6 +30,13 @@ impl Tally {
 
     pub(crate) fn see(&mut self, what: &'static str, which: &'static str, count: u64) {
         *self.0.entry((what, which)).or_default() += count;
+    }
+
+    /// What a shard has counted.
+    pub(crate) fn see_counts(&mut self, counts: &ShardCounts) {
+        self.see("request", "overdue", counts.overdue);
+        self.see("recovered", "publications", counts.recovered_publications);
+        self.see("told of a gap", "", counts.insufficient_state);
     }
 
     /// What a shard has sent.
@@ -63,10 +70,7 @@ impl World {
     /// What the parts of the world have counted themselves.
     pub(crate) fn count_up(&mut self) {
         for node in &self.shards {
-            let ShardStats { counts, .. } = node.shard.stats();
-            self.tally.see("request", "overdue", counts.overdue);
-            self.tally.see("recovered", "publications", counts.recovered_publications);
-            self.tally.see("told of a gap", "", counts.insufficient_state);
+            self.tally.see_counts(&node.shard.stats().counts);
         }
         for host in &self.hosts {
             self.tally.see("event", "had no room", host.crossing.dropped_count());

@@ -8,7 +8,7 @@ use tidewire_hub::{
     broker::Retention,
 };
 
-use crate::random::Random;
+use crate::{accepted, fault::Fault, pacing::CommandRate, random::Random};
 
 /// What a seed decides before anything happens.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct Terrain {
     pub(crate) unreliable: bool,
     /// Nothing goes wrong but what clients do: no queue is full, no partition freezes, no limit is reached.
     pub(crate) calm: bool,
+    /// How fast a session may give commands.
+    pub(crate) command_rate: Option<CommandRate>,
 }
 
 /// Channels that clients subscribe to.
@@ -49,7 +51,7 @@ pub(crate) const SERVER_CHANNELS: &[&str] = &["kept:server", "short:server", "fl
 pub(crate) const KEPT_MILLIS_MAX: u64 = 120_000;
 
 impl Terrain {
-    pub(crate) fn new(seed: u64, random: &mut Random) -> Self {
+    pub(crate) fn new(seed: u64, random: &mut Random, fault: Option<Fault>) -> Self {
         let calm = random.one_in(3);
         let key = Seed::new([seed, 0x5EED]);
         let unreliable = !calm && random.one_in(2);
@@ -63,13 +65,17 @@ impl Terrain {
         config.retry_after = Duration::from_millis(50);
         config.position_check_interval = checks_positions.then_some(Duration::from_millis(1_500));
         config.allow_anonymous = true;
+        // More at once than anybody asks who has just come and behaves.
+        let rates = [(20, 16), (50, 40)].map(|(count, burst)| CommandRate { count, burst });
+        let command_rate = random.one_in(2).then(|| random.pick(&rates));
+        let rate_known = command_rate.filter(|_| fault != Some(Fault::IgnoreRate));
         config.limits = HubLimits {
             backlog_len_max: random.pick(&[400, 2_000, 20_000]),
             release_len: random.pick(&[1, 150, 2_000]),
             merge_count_max: if calm { 1_024 } else { random.pick(&[2, 8, 64]) },
             recovery_count_max: if calm { 300 } else { random.pick(&[5, 50]) },
             resubscribe_count: random.pick(&[1, 100]),
-            commands: None,
+            commands: rate_known.map(CommandRate::rate),
             command_bytes: None,
             ..HubLimits::default()
         };
@@ -77,7 +83,7 @@ impl Terrain {
             seed: key,
             config: Arc::new(config),
             limits: Limits {
-                idempotency_age_max: Duration::from_secs(30),
+                idempotency_age_max: accepted::AGE_MAX,
                 expiries_per_tick_max: random.pick(&[2, 1_000]),
                 ..Limits::default()
             },
@@ -88,6 +94,7 @@ impl Terrain {
             delay_max: random.pick(&[0, 5, 40, 200]),
             unreliable,
             calm,
+            command_rate,
         }
     }
 }

@@ -6,10 +6,11 @@ use std::{
 };
 
 use tidewire_hub::{
-    ChannelName, Command, CommandId, Error, Member, Publication, Push, Reply, SessionKey, Variant,
+    ChannelName, Command, CommandId, Disconnect, Error, Member, Publication, Push, Reply,
+    SessionKey, Variant,
 };
 
-use crate::network::Link;
+use crate::{network::Link, pacing::Bucket};
 
 /// A connection: commands go up, frames come down into a queue with a budget.
 #[derive(Debug)]
@@ -35,6 +36,12 @@ pub(crate) struct Transport {
     pub(crate) attached: bool,
     /// Commands that have reached the shard and have no answer.
     pub(crate) unanswered: BTreeSet<u32>,
+    /// Those of them that the driver did not want carried out.
+    pub(crate) refused: BTreeSet<u32>,
+    /// What its commands have used of their rate.
+    pub(crate) bucket: Bucket,
+    /// Why the shard has ended the session.
+    pub(crate) why: Option<Disconnect>,
 }
 
 /// What goes up.

@@ -1,14 +1,17 @@
 //! [`Truth`]: what was really published, as the partitions took it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tidewire_brokers::{Postbox, ShardIndex};
 use tidewire_hub::{
     ChannelName, Data, Epoch, Position, Publication,
-    broker::{Answer, Event, Response},
+    broker::{Answer, Event, Response, Version},
 };
 
-use crate::invariant::{Checked, Invariant, hold};
+use crate::{
+    accepted::{Accepted, Terms},
+    invariant::{Checked, Invariant, hold},
+};
 
 /// A publication's number: each is published with one of its own.
 pub(crate) type Serial = u64;
@@ -21,11 +24,31 @@ pub(crate) struct Truth {
     /// What stands in no stream, in order of arrival.
     fleeting: BTreeMap<ChannelName, Vec<Serial>>,
     taken: BTreeMap<Serial, usize>,
+    /// What is to be in no stream.
+    refused: BTreeSet<Serial>,
+    /// What the application gave a version.
+    versions: BTreeMap<Serial, Version>,
+    accepted: Accepted,
 }
 
 impl Truth {
+    /// A partition has taken a publication, or says that it need not.
+    fn answered(
+        &mut self,
+        now: u64,
+        channel: &ChannelName,
+        (serial, terms): (Serial, &Terms),
+        position: Option<&Position>,
+        suppressed: bool,
+    ) -> Checked {
+        if !suppressed {
+            self.record(channel, position, serial)?;
+        }
+        self.accepted.judge(now, channel, terms, position, suppressed)
+    }
+
     /// A partition has taken something.
-    pub(crate) fn record(
+    fn record(
         &mut self,
         channel: &ChannelName,
         position: Option<&Position>,
@@ -46,9 +69,26 @@ impl Truth {
     }
 
     fn count(&mut self, serial: Serial) -> Checked {
+        hold(Invariant::NothingHalfDone, !self.refused.contains(&serial), || {
+            format!("{serial} was refused, and is published")
+        })?;
         let count = self.taken.entry(serial).or_default();
         *count += 1;
         hold(Invariant::NoDuplicate, *count == 1, || format!("{serial} was published twice"))
+    }
+
+    /// Nothing must come of a publication.
+    pub(crate) fn refuse(&mut self, serial: Serial) {
+        self.refused.insert(serial);
+    }
+
+    /// The application gives a publication a version.
+    pub(crate) fn give_version(&mut self, serial: Serial, version: Version) {
+        self.versions.insert(serial, version);
+    }
+
+    pub(crate) fn version_of(&self, serial: Serial) -> Option<&Version> {
+        self.versions.get(&serial)
     }
 
     pub(crate) fn has(&self, serial: Serial) -> bool {
@@ -108,17 +148,25 @@ pub(crate) struct Witness<'a, P> {
     pub(crate) postbox: P,
     pub(crate) truth: &'a mut Truth,
     pub(crate) channel: &'a ChannelName,
-    pub(crate) serial: Option<Serial>,
+    pub(crate) now: u64,
+    /// The number and the terms of a publication, if it is one.
+    pub(crate) published: Option<(Serial, Terms)>,
     pub(crate) verdict: Checked,
 }
 
 impl<P: Postbox> Postbox for Witness<'_, P> {
     fn respond(&mut self, to: ShardIndex, response: Response) {
-        if let (Some(serial), Ok(Answer::Published { position, suppressed: false })) =
-            (self.serial, &response.answer)
+        if let (Some((serial, terms)), Ok(Answer::Published { position, suppressed })) =
+            (&self.published, &response.answer)
         {
-            let recorded = self.truth.record(self.channel, position.as_ref(), serial);
-            self.verdict = std::mem::replace(&mut self.verdict, Ok(())).and(recorded);
+            let verdict = self.truth.answered(
+                self.now,
+                self.channel,
+                (*serial, terms),
+                position.as_ref(),
+                *suppressed,
+            );
+            self.verdict = std::mem::replace(&mut self.verdict, Ok(())).and(verdict);
         }
         self.postbox.respond(to, response);
     }

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use tidewire_brokers::{Crossing, Parcel, ShardIndex, memory::Partition};
 use tidewire_hub::{
-    Seed, SessionKey, Shard,
+    Seed, SessionKey, Shard, ShardCounts, ShardStats,
     broker::{Event, Request, Response},
 };
 
 use crate::{
     api::Api,
     client::Client,
+    draining::Draining,
     fault::Fault,
     host::Host,
     invariant::Checked,
@@ -22,6 +23,9 @@ use crate::{
     transport::{Frame, Transport},
     truth::Truth,
 };
+
+/// How often a shard is told the time.
+pub(crate) const TICK_MILLIS: u64 = 62;
 
 /// Channels that one shard may have missed something of before it is told that all is lost.
 const MISSED_CHANNEL_COUNT_MAX: usize = 2;
@@ -61,13 +65,15 @@ pub(crate) struct Node {
     pub(crate) recorder: Recorder,
     /// Answers to what no queue had room for.
     pub(crate) refused: VecDeque<Response>,
+    /// It lets go of its sessions.
+    pub(crate) draining: Option<Draining>,
     tick_at: u64,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, fault: Option<Fault>, traces: bool) -> Self {
         let mut random = Random::new(seed);
-        let terrain = Terrain::new(seed, &mut random);
+        let terrain = Terrain::new(seed, &mut random, fault);
         let delay_max = terrain.delay_max;
         let shards = (0..terrain.shard_count).map(|_| Node::new(&terrain)).collect();
         let down = || {
@@ -128,10 +134,13 @@ impl World {
         self.serve()?;
         for shard in 0..self.shards.len() {
             self.arrive(shard)?;
-            if self.shards[shard].tick_at <= self.now {
-                self.shards[shard].tick_at = self.now + 62;
+            let stalls =
+                self.fault == Some(Fault::StallDrain) && self.shards[shard].draining.is_some();
+            if self.shards[shard].tick_at <= self.now && !stalls {
+                self.shards[shard].tick_at = self.now + TICK_MILLIS;
                 self.call(shard, |node, now| node.shard.tick(now, &mut node.recorder))?;
             }
+            self.end_drain(shard)?;
         }
         self.run_api()
     }
@@ -202,11 +211,12 @@ impl World {
 }
 
 impl Node {
-    fn new(terrain: &Terrain) -> Self {
+    pub(crate) fn new(terrain: &Terrain) -> Self {
         Self {
             shard: Shard::new(std::sync::Arc::clone(&terrain.config)),
             recorder: Recorder::default(),
             refused: VecDeque::new(),
+            draining: None,
             tick_at: 0,
         }
     }
@@ -214,6 +224,13 @@ impl Node {
     /// The shard, and where what comes of it goes.
     pub(crate) fn parts(&mut self) -> (&mut Shard, &mut Recorder) {
         (&mut self.shard, &mut self.recorder)
+    }
+
+    /// What it has, without what it has counted: that is of what has been.
+    pub(crate) fn stats(&self) -> ShardStats {
+        let mut stats = self.shard.stats();
+        stats.counts = ShardCounts::default();
+        stats
     }
 
     pub(crate) fn has_refused(&self) -> bool {

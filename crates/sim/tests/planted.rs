@@ -31,10 +31,20 @@ const PLANTED: &[(Fault, Invariant)] = &[
     (Fault::Acknowledge, PublishedIsThere),
     (Fault::Panic, NoPanic),
     (Fault::Stray, NothingUnasked),
+    (Fault::RushDrain, DrainIsPaced),
+    (Fault::StallDrain, DrainIsPaced),
+    (Fault::ForgetPosition, MovesWithoutLoss),
+    (Fault::DenyRecovery, MovesWithoutLoss),
+    (Fault::IgnoreRate, RateIsKept),
+    (Fault::CarryOutRefused, NothingHalfDone),
+    (Fault::PraiseRefused, NothingHalfDone),
+    (Fault::ForgetKeys, OnceForEachKey),
+    (Fault::MistakeKeys, OnceForEachKey),
+    (Fault::ForgetVersions, OnlyNewerVersions),
 ];
 
 /// A bug does not show in every world.
-const SEED_COUNT: u64 = 24;
+const SEED_COUNT: u64 = 60;
 
 #[test]
 fn every_bug_is_caught() {
