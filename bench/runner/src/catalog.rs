@@ -55,10 +55,15 @@ const DEFLATE_EITHER_WAY: &[Task] = &[Task::Deflate, Task::DeflateTakeover];
 const TLS: &[Task] = &[Task::Tls];
 const ONE_THREAD_OF_EPOLL: Arguments = &["--io", "epoll", "--threads", "1"];
 const ONE_THREAD_OF_EPOLL_DEFLATE: Arguments = &["--io", "epoll", "--threads", "1", "--deflate"];
+/// With as large a window as the others here, so that as many bytes come back.
+const ONE_THREAD_OF_EPOLL_WIDE: Arguments =
+    &["--io", "epoll", "--threads", "1", "--window-bits", "15"];
 const ONE_THREAD_OF_EPOLL_TLS: Arguments =
     &["--io", "epoll", "--threads", "1", "--tls", "{cert}", "{key}"];
 const ONE_THREAD_OF_URING: Arguments = &["--io", "uring", "--threads", "1"];
 const ONE_THREAD_OF_URING_DEFLATE: Arguments = &["--io", "uring", "--threads", "1", "--deflate"];
+const ONE_THREAD_OF_URING_WIDE: Arguments =
+    &["--io", "uring", "--threads", "1", "--window-bits", "15"];
 const ONE_THREAD_OF_URING_TLS: Arguments =
     &["--io", "uring", "--threads", "1", "--tls", "{cert}", "{key}"];
 const CERTIFICATE: Arguments = &["tls", "{cert}", "{key}"];
@@ -98,10 +103,12 @@ const KNOWN: &[Row] = &[
     ("engine-epoll", Ours("engine_broadcast"), ONE_THREAD_OF_EPOLL, FANOUT_OF_ANY_KIND),
     ("engine-epoll", Ours("engine_echo"), ONE_THREAD_OF_EPOLL_TLS, TLS),
     ("engine-epoll", Ours("engine_echo"), ONE_THREAD_OF_EPOLL_DEFLATE, DEFLATE_EITHER_WAY),
+    ("engine-epoll-15", Ours("engine_echo"), ONE_THREAD_OF_EPOLL_WIDE, DEFLATE_TAKEOVER),
     ("engine-uring", Ours("engine_echo"), ONE_THREAD_OF_URING, ECHO_AND_HANDSHAKES),
     ("engine-uring", Ours("engine_broadcast"), ONE_THREAD_OF_URING, FANOUT),
     ("engine-uring", Ours("engine_echo"), ONE_THREAD_OF_URING_TLS, TLS),
     ("engine-uring", Ours("engine_echo"), ONE_THREAD_OF_URING_DEFLATE, DEFLATE_EITHER_WAY),
+    ("engine-uring-15", Ours("engine_echo"), ONE_THREAD_OF_URING_WIDE, DEFLATE_TAKEOVER),
     ("tidewire", Ours("tidewire_echo"), &[], ECHO_AND_HANDSHAKES),
     ("tidewire", Ours("tidewire_broadcast"), &[], FANOUT),
     ("tidewire", Ours("tidewire_echo"), CERTIFICATE, TLS),

@@ -88,7 +88,7 @@ impl Default for Settings {
             connection_count_max: 1_000_000,
             refused_count_max: 256,
             #[cfg(feature = "deflate")]
-            compressors_len_max: 64 << 20,
+            compressors_len_max: tidewire_proto::Codecs::LIVE_LEN_MAX,
             pool_len_max: 64 << 20,
         }
     }

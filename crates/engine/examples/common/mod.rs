@@ -14,7 +14,7 @@ pub(crate) struct Options {
     address: String,
     io: Io,
     threads: usize,
-    deflate: bool,
+    deflate: Option<DeflateConfig>,
     tls: Option<Arc<ServerConfig>>,
 }
 
@@ -22,17 +22,23 @@ impl Options {
     pub(crate) fn from_args(name: &str) -> Result<Self, Box<dyn Error>> {
         let usage = || {
             format!(
-                "usage: {name} ADDRESS [--io epoll|uring|auto] [--threads N] [--deflate] [--tls CERT \
-                 KEY], e.g. {name} 127.0.0.1:9002"
+                "usage: {name} ADDRESS [--io epoll|uring|auto] [--threads N] [--deflate] [--window-bits N] \
+                 [--tls CERT KEY], e.g. {name} 127.0.0.1:9002"
             )
         };
         let threads = Settings::default().thread_count;
         let mut options =
-            Self { address: String::new(), io: Io::Auto, threads, deflate: false, tls: None };
+            Self { address: String::new(), io: Io::Auto, threads, deflate: None, tls: None };
         let mut args = std::env::args().skip(1);
         while let Some(arg) = args.next() {
             match &*arg {
-                "--deflate" => options.deflate = true,
+                "--deflate" => options.deflate = Some(DeflateConfig::default()),
+                // As much of what went before as a message may refer to, 8 to 15; compresses.
+                "--window-bits" => {
+                    let bits = args.next().ok_or_else(usage)?.parse()?;
+                    let config = options.deflate.get_or_insert_default();
+                    (config.server_window_bits, config.client_window_bits) = (bits, bits);
+                }
                 "--tls" => {
                     let (certificates, key) = args.next().zip(args.next()).ok_or_else(usage)?;
                     options.tls = Some(Arc::new(server_config(certificates, key)?));
@@ -69,7 +75,10 @@ impl Options {
 
     pub(crate) fn door(&self) -> Door<()> {
         let door = Door::new().origins(OriginPolicy::Any);
-        let door = if self.deflate { door.deflate(DeflateConfig::default()) } else { door };
+        let door = match &self.deflate {
+            Some(deflate) => door.deflate(deflate.clone()),
+            None => door,
+        };
         match &self.tls {
             Some(config) => door.tls(Arc::clone(config)),
             None => door,

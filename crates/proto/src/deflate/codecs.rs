@@ -41,13 +41,14 @@ pub(super) struct LiveDeflater {
     pub(super) position: u64,
 }
 
-/// 16 MiB: some 100 live compressors with 12 window bits at level 1.
-const LIVE_LEN_MAX: usize = 16 << 20;
-
 /// As many messages of one kind are under way at a time, mostly.
 const IDLE_COUNT_MAX: usize = 4;
 
 impl Codecs {
+    /// Bytes that live compressors may take if [nobody says otherwise](Self::set_live_len_max): 64
+    /// MiB are some 400 of them with 12 window bits at level 1, and more than 150 with 15.
+    pub const LIVE_LEN_MAX: usize = 64 << 20;
+
     /// Empty pools; nothing is allocated until it is needed.
     pub fn new() -> Self {
         Self {
@@ -56,12 +57,13 @@ impl Codecs {
             live: BTreeMap::new(),
             next_key: 0,
             live_len: 0,
-            live_len_max: LIVE_LEN_MAX,
+            live_len_max: Self::LIVE_LEN_MAX,
             scratch: Vec::new(),
         }
     }
 
-    /// Bytes that live compressors may take, beside the few idle ones. Default: 16 MiB.
+    /// Bytes that live compressors may take, beside the few idle ones. Default:
+    /// [`LIVE_LEN_MAX`](Self::LIVE_LEN_MAX).
     pub fn set_live_len_max(&mut self, live_len_max: usize) {
         self.live_len_max = live_len_max;
         self.trim();
