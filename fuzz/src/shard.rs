@@ -11,10 +11,10 @@ use std::{
 use arbitrary::{Result, Unstructured};
 use tidewire_hub::{
     Brim, ChannelName, ChannelOptions, ClientId, Command, CommandId, Connect, Credentials, Data,
-    Disconnect, Epoch, Error, Guest, History, HistoryFilter, HubConfig, HubLimits, Member,
-    Namespaces, Outside, Permissions, Position, Publication, Publish, Push, Reply, Seed,
-    SessionKey, Shard, Subscribe, Subscribed, SubscriptionGrant, Timestamp, TokenError, UserId,
-    Variant, Verifier, Who, Whom,
+    Disconnect, Dismissal, Epoch, Error, Farewell, Guest, History, HistoryFilter, HubConfig,
+    HubLimits, Member, Namespaces, Outside, Permissions, Position, Publication, Publish, Push,
+    Reply, Seed, SessionKey, Shard, Subscribe, Subscribed, SubscriptionGrant, Timestamp,
+    TokenError, UserId, Variant, Verifier, Who, Whom,
     broker::{Answer, Ask, Event, Failure, Request, RequestId, Response, Retention},
 };
 
@@ -193,6 +193,7 @@ impl Outside for Listener {
                 assert_ne!(why, Disconnect::ConnectionClosed, "that is never sent");
                 self.alive.remove(&session).expect("it ends once");
             }
+            Push::Dismissed(_) => _ = self.alive.remove(&session).expect("it ends once"),
             Push::Publication { channel, publication } => {
                 self.receives(session, &channel, &publication);
             }
@@ -408,6 +409,11 @@ impl World {
             2 => {
                 let channel = ChannelName::new(channel).expect("a name");
                 self.shard.unsubscribe(now, &whom, &channel, outside);
+            }
+            3 if channel == CHANNELS[0] => {
+                let own =
+                    Dismissal { why: Disconnect::ForceReconnect, code: 4000, reason: "".into() };
+                self.shard.disconnect(now, &whom, Farewell::Own(own.into()), outside);
             }
             3 => self.shard.disconnect(now, &whom, Disconnect::ForceReconnect, outside),
             4 => self.shard.refresh(now, &whom, None, outside),

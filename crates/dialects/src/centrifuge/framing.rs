@@ -31,7 +31,7 @@ impl Framing {
         }
     }
 
-    /// Whether the end of a session is told by a [push](super::disconnect). Over WebSocket it is told by the
+    /// Whether the end of a session is told by a [push](super::push()). Over WebSocket it is told by the
     /// Close frame.
     pub const fn disconnects_by_push(self) -> bool {
         !matches!(self, Self::WebSocket)

@@ -20,8 +20,8 @@
 //!
 //! # Out
 //!
-//! [`reply`], [`push()`], [`publication`] and [`announcement`] append one line each to a string; [`Framing::line`] puts around it what the transport wants. Who answers many commands in one turn
-//! joins the lines in one string.
+//! [`reply`], [`push()`], [`publication`] and [`announcement`] append one line each to a string; [`Framing::line`]
+//! puts around it what the transport wants. Who answers many commands in one turn joins the lines in one string.
 //!
 //! ```
 //! use tidewire_dialects::centrifuge::{self, Framing};

@@ -86,11 +86,15 @@ pub async fn serve(
     }
     shared.draining.store(true, Ordering::Relaxed);
     drop(stopping);
-    let ending = async {
-        let mut hearing = JoinSet::new();
+    let mut hearing = JoinSet::new();
+    if handle.stream_count() > 0 {
         hearing.spawn(accepting.run_for_streams());
+    } else {
+        drop(accepting); // which ends it at once
+    }
+    let ending = async {
         handle.drain(drain_within).await;
-        drop(hearing); // which ends the accepting
+        drop(hearing); // which ends that, too
         // Who gets its 101 meanwhile is sent away by the node, so the engine goes last.
         all_ended.recv().await;
         spawn_blocking(move || node.stop(Duration::ZERO)).await
