@@ -1,8 +1,8 @@
 //! What happens for no reason.
 
 use tidewire_hub::{
-    Command, Disconnect, History, HistoryFilter, Publish, SubscriptionGrant, Timestamp, UserId,
-    Whom, broker::Ask,
+    Command, Disconnect, Dismissal, Farewell, History, HistoryFilter, Publish, SubscriptionGrant,
+    Timestamp, UserId, Whom, broker::Ask,
 };
 
 use crate::{
@@ -137,6 +137,9 @@ impl World {
         let channel = name(self.random.pick(CHANNELS));
         let expires_at = self.now + self.random.below(3_000);
         let server_channel = self.random.pick(SERVER_CHANNELS);
+        let why = Disconnect::ForceReconnect;
+        let own = Dismissal { why, code: 4_000, reason: "away".into() };
+        let farewell = if self.random.one_in(2) { Farewell::Own(own.into()) } else { why.into() };
         self.note(|| format!("the application calls {what} for {whom:?} {channel}"));
         for shard in 0..self.shards.len() {
             let whom = whom.clone();
@@ -144,7 +147,7 @@ impl World {
                 let (shard, outside) = node.parts();
                 match what {
                     0 => shard.unsubscribe(now, &whom, &channel, outside),
-                    1 => shard.disconnect(now, &whom, Disconnect::ForceReconnect, outside),
+                    1 => shard.disconnect(now, &whom, farewell.clone(), outside),
                     2 => {
                         let until = Some(Timestamp::from_millis(expires_at));
                         shard.refresh(now, &whom, until, outside);

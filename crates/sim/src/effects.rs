@@ -4,7 +4,7 @@ use std::mem;
 
 use tidewire_brokers::partition_of;
 use tidewire_hub::{
-    ChannelName, Disconnect, Error, Push, SessionKey, Timestamp, Variant,
+    ChannelName, Disconnect, Error, Farewell, Push, SessionKey, Timestamp, Variant,
     broker::{Failure, Request, Response},
 };
 
@@ -111,9 +111,9 @@ impl World {
                         *len += frame.len();
                     }
                 }
-                Frame::Push(Push::Disconnect(why)) => {
+                Frame::Push(push) if Farewell::of(push).is_some() => {
                     transport.ended = true;
-                    transport.why = Some(*why);
+                    transport.why = Farewell::of(push).map(|farewell| farewell.why());
                     transport.unanswered.clear();
                     self.sessions.remove(&(shard, key));
                 }

@@ -162,7 +162,7 @@ impl Client {
                 }
             }
             Push::Refresh { expires_in } => self.refresh_at = due(cx.now, expires_in),
-            Push::Disconnect(_) => self.leaves = true,
+            Push::Disconnect(_) | Push::Dismissed(_) => self.leaves = true,
             _ => {}
         }
         Ok(())

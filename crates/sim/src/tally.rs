@@ -57,6 +57,7 @@ impl Tally {
             Frame::Push(Push::Publication { .. }) => ("publication", "held back"),
             Frame::Push(Push::Unsubscribed { why, .. }) => ("unsubscribed", why.name()),
             Frame::Push(Push::Disconnect(why)) => ("disconnect", why.name()),
+            Frame::Push(Push::Dismissed(_)) => ("disconnect", "in the application's words"),
             Frame::Push(Push::Subscribed { .. }) => ("push", "subscribed"),
             Frame::Push(_) => ("push", "other"),
             Frame::Announce(_, _, true) => ("announced", "came"),

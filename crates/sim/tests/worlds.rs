@@ -18,6 +18,7 @@ const HAPPENS: &[(&str, &str)] = &[
     ("by the application", "recovered"),
     ("disconnect", "expired"),
     ("disconnect", "force_reconnect"),
+    ("disconnect", "in the application's words"),
     ("disconnect", "insufficient_state"),
     ("disconnect", "no_pong"),
     ("disconnect", "shutdown"),
