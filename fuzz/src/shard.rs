@@ -57,7 +57,7 @@ fn config(u: &mut Unstructured<'_>) -> Result<HubConfig> {
             presence: everybody,
             history: everybody,
         },
-        history: Some(Retention::new(100, Duration::from_secs(60))),
+        history: Some(Retention::new(100, Duration::from_mins(1))),
         presence: true,
         join_leave: true,
         allow_recovery: true,
