@@ -97,6 +97,8 @@ pub struct Visitor {
     pub page: Page,
     /// Who it is, if it has shown a token or a ticket.
     pub credentials: Option<Credentials>,
+    /// Whether it was a ticket. There is none for a ticket, or one would go on for ever.
+    by_ticket: bool,
 }
 
 /// A request that is not let in.
@@ -186,7 +188,8 @@ impl Door {
     /// # Errors
     /// If it has shown none, or there are too many tickets. It is counted already.
     pub fn ticket(&self, now: Timestamp, visitor: &Visitor) -> Result<Secret, Refused> {
-        let ticket = match visitor.credentials.clone() {
+        let by_token = visitor.credentials.clone().filter(|_| !visitor.by_ticket);
+        let ticket = match by_token {
             Some(credentials) => self.tickets.issue(now, credentials).map_err(Refusal::NoTicket),
             None => Err(Refusal::Nobody),
         };
@@ -229,9 +232,13 @@ impl Door {
             return Err(Refused { refusal: Refusal::TooFast(fast), page: page.ok() });
         }
         let page = page.map_err(|refusal| Refused { refusal, page: None })?;
-        match self.credentials(now, request, &page) {
+        let presented = Presented::take(request, &self.rules.places, page.is_trusted());
+        let presented = presented.map_err(Refusal::Presented);
+        let by_ticket = matches!(presented, Ok(Some(Presented::Ticket(_))));
+        match presented.and_then(|presented| self.credentials(now, presented)) {
             Ok(credentials) => {
-                Ok(Visitor { address: client.address, scheme: client.scheme, page, credentials })
+                let Client { address, scheme } = client;
+                Ok(Visitor { address, scheme, page, credentials, by_ticket })
             }
             Err(refusal) => Err(Refused { refusal, page: Some(page) }),
         }
@@ -243,14 +250,12 @@ impl Door {
         self.rules.origins.check(asked).map_err(Refusal::Origin)
     }
 
-    fn credentials<B>(
+    fn credentials(
         &self,
         now: Now,
-        request: &mut Request<B>,
-        page: &Page,
+        presented: Option<Presented>,
     ) -> Result<Option<Credentials>, Refusal> {
-        let presented = Presented::take(request, &self.rules.places, page.is_trusted());
-        match presented.map_err(Refusal::Presented)? {
+        match presented {
             None => Ok(None),
             Some(Presented::Ticket(ticket)) => {
                 let credentials = self.tickets.redeem(now.hub, ticket.expose());
@@ -398,14 +403,19 @@ mod tests {
     fn s11_a_ticket_for_a_token() {
         let door = door(DoorLimits::default());
         let bearer = format!("Bearer {}", token("ann"));
-        let visitor = knock(&door, "/connection/ticket", &[("authorization", &bearer)]).unwrap();
-        let ticket = door.ticket(at(1).hub, &visitor).unwrap();
+        let by_token = knock(&door, "/connection/ticket", &[("authorization", &bearer)]).unwrap();
+        let ticket = door.ticket(at(1).hub, &by_token).unwrap();
         let target = format!("/connection/sse?ticket={}", ticket.expose());
         let visitor = knock(&door, &target, &[]).unwrap();
         assert_eq!(visitor.credentials.unwrap().user.as_str(), "ann");
         assert_eq!(knock(&door, &target, &[]).unwrap_err().refusal, Refusal::Ticket);
         let nobody = knock(&door, "/connection/ticket", &[]).unwrap();
         assert_eq!(door.ticket(at(1).hub, &nobody).unwrap_err().refusal, Refusal::Nobody);
+        // A ticket that was overheard would go on for ever.
+        let ticket = door.ticket(at(1).hub, &by_token).unwrap();
+        let target = format!("/connection/ticket?ticket={}", ticket.expose());
+        let by_ticket = knock(&door, &target, &[]).unwrap();
+        assert_eq!(door.ticket(at(1).hub, &by_ticket).unwrap_err().refusal, Refusal::Nobody);
         let target = format!("/connection/sse?token={}", token("ann"));
         assert_eq!(knock(&door, &target, &[]).unwrap_err().refusal.name(), "token_in_query");
     }
