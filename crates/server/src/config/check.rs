@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use tidewire_brokers::ShardIndex;
 use tidewire_hub::Brim;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -32,6 +33,11 @@ pub(super) struct Checked {
 pub(super) fn check(options: &Options, read: Read<'_>, findings: &mut Findings) -> Option<Checked> {
     let tls = check_listeners(options, read, findings);
     check_client(&options.client, findings);
+    if options.engine.threads as usize > ShardIndex::COUNT_MAX {
+        let sentence =
+            format!("there are {} at most; 0 is one for each core", ShardIndex::COUNT_MAX);
+        findings.object("engine.threads", sentence);
+    }
     let without = "channel.without_namespace";
     check_channel(&options.channel.without_namespace, without, findings);
     if !options.channel.without_namespace.name.is_empty() {
@@ -84,6 +90,11 @@ fn check_listeners(
 fn check_client(client: &Client, findings: &mut Findings) {
     if client.pong_timeout.is_zero() {
         findings.object("client.pong_timeout", "nobody answers at once; the default is \"10s\"");
+    }
+    // Clients are told the interval, and take a server for gone that pings them much later.
+    if !client.ping_interval.is_zero() && client.pong_timeout > client.ping_interval {
+        let sentence = "the next ping comes before that: it is at most client.ping_interval";
+        findings.object("client.pong_timeout", sentence);
     }
     if client.stale_close_delay.is_zero() {
         findings

@@ -81,7 +81,7 @@ section! {
         token_in_query: bool = false,
         /// How often a client is pinged; "0s" for never.
         ping_interval: Duration = seconds(25),
-        /// How long it may take to answer.
+        /// How long it may take to answer; no longer than `ping_interval`.
         pong_timeout: Duration = seconds(10),
         /// How long a client may take to say who it is.
         stale_close_delay: Duration = seconds(10),
@@ -264,7 +264,7 @@ section! {
     pub struct EngineOptions {
         /// What they are built on: auto is uring where the kernel allows it.
         io: Io = Io::Auto,
-        /// How many there are; 0 for one on each core.
+        /// How many there are, 128 at most; 0 for one on each core.
         threads: u32 = 0,
     }
 }

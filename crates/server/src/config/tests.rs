@@ -67,6 +67,14 @@ const WRONG: &[(&str, &str)] = &[
         "engine.threads = -1",
         "t.toml:1:8: engine.threads: -1 is not a whole number from 0 to 4294967295",
     ),
+    (
+        "engine.threads = 129",
+        "t.toml:1:8: engine.threads: there are 128 at most; 0 is one for each core",
+    ),
+    (
+        "[client]\nping_interval = '10s'\npong_timeout = '11s'",
+        "t.toml:3:1: client.pong_timeout: the next ping comes before that: it is at most client.ping_interval",
+    ),
     ("http.listen = '127.0.0.1:1'", "t.toml:1:6: http.listen: this is text, and it takes a list"),
     (
         "http.listen = ['localhost:1']",
@@ -191,6 +199,17 @@ fn what_is_said_of_a_wrong_file() {
     for (text, expected) in WRONG {
         let said = load(text).map(|_| ()).unwrap_err();
         assert_eq!(said, *expected, "{text}");
+    }
+}
+
+#[test]
+fn limits_of_options_are_good_themselves() {
+    for text in [
+        "engine.threads = 128",
+        "[client]\nping_interval = '10s'\npong_timeout = '10s'",
+        "[client]\nping_interval = '0s'\npong_timeout = '11s'",
+    ] {
+        assert_eq!(load(text).map(|_| ()), Ok(()), "{text}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tidewire::{DeflateConfig, Server, proto::handshake::OriginPolicy};
-use tidewire_brokers::memory;
+use tidewire_brokers::{ShardIndex, memory};
 use tidewire_dialects::{api::ApiLimits, centrifuge::FrameLimits};
 use tidewire_hub::Seed;
 use tokio_rustls::TlsAcceptor;
@@ -46,8 +46,9 @@ impl Site {
         let options = &settings.options;
         let (seed, run) = (random_seed()?, random_run()?);
         let threads = usize::try_from(options.engine.threads).ok().filter(|count| *count > 0);
-        let cores = || std::thread::available_parallelism().map_or(1, Into::into);
-        let thread_count = threads.unwrap_or_else(cores);
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        // Where there are more cores than threads may be, the rest is for others.
+        let thread_count = threads.unwrap_or_else(|| cores().min(ShardIndex::COUNT_MAX));
         let frame_len_max = options.client.message_size_limit.len();
         let mut hub = settings.hub(seed);
         if demo {
