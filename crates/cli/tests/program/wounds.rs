@@ -288,3 +288,25 @@ async fn s7_commands_of_a_frame_at_and_beyond() {
     }
     server.log().await;
 }
+
+/// A client that is back connects and subscribes to all that it had in one frame, which is not for us to refuse.
+#[tokio::test]
+async fn s7_all_channels_of_a_client_come_in_one_frame() {
+    let config = "operator.listen = []\n\
+                  [client]\nallow_anonymous_connect_without_token = true\nchannel_limit = 300\n\
+                  [channel.without_namespace]\nallow_subscribe_for_anonymous = true\n\
+                  history_size = 1\nhistory_ttl = '1m'\nforce_recovery = true\n[engine]\nthreads = 3\n";
+    let site = Site::new("frame", config);
+    let (_program, address) = site.serve().await;
+    let mut frame = r#"{"id":1,"connect":{}}"#.to_owned();
+    for id in 2..=301 {
+        write!(frame, "\n{{\"id\":{id},\"subscribe\":{{\"channel\":\"{id}\"}}}}").unwrap();
+    }
+    let request = post("/connection/http_stream", &[], &frame);
+    let mut answer = Answer::to(&address, &request).await;
+    let mut heard = answer.until(r#"{"id":1,"connect":"#).await;
+    while heard.matches(r#","subscribe":{"#).count() < 300 {
+        heard += &answer.until("\n").await;
+    }
+    assert!(!heard.contains(r#""error""#), "{heard}");
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tidewire_dialects::centrifuge::FrameLimits;
 use tidewire_hub::{
     ChannelOptions, HubConfig, HubLimits, Namespaces, Permissions, Rate, Seed, Who,
     broker::Retention,
@@ -27,18 +28,20 @@ impl Options {
             0 => usize::MAX,
             limit => limit as usize,
         };
+        let (its, channel_count_max) = (HubLimits::default(), client.channel_limit as usize);
         let limits = HubLimits {
             user_session_count_max: user_sessions,
-            subscription_count_max: client.channel_limit as usize,
+            subscription_count_max: channel_count_max,
             publication_len_max: client.message_size_limit.len(),
             history_count_max: client.history_max_publication_limit,
             history_len_max: client.history_max_size.len(),
             recovery_count_max: client.recovery_max_publication_limit,
             recovery_len_max: client.recovery_max_size.len(),
             backlog_len_max: client.queue_max_size.len(),
+            pending_command_count_max: its.pending_command_count_max.max(channel_count_max),
             commands: rate(client.command_rate, client.command_burst),
             command_bytes: rate(client.byte_rate.0, client.byte_burst.0),
-            ..HubLimits::default()
+            ..its
         };
         HubConfig {
             limits,
@@ -49,6 +52,18 @@ impl Options {
             expired_grace: client.expired_close_delay,
             position_check_interval: unless_zero(client.channel_position_check_delay),
             ..HubConfig::new(self.namespaces(seed), seed)
+        }
+    }
+
+    /// What a client may put into one frame. One that is back connects and subscribes to all of its channels
+    /// in one, and has something else to say as well.
+    pub(crate) fn frames(&self) -> FrameLimits {
+        let (its, client) = (FrameLimits::default(), &self.client);
+        let channel_count_max = client.channel_limit as usize;
+        FrameLimits {
+            frame_len_max: client.message_size_limit.len(),
+            command_count_max: its.command_count_max.max(channel_count_max.saturating_add(128)),
+            recovery_count_max: its.recovery_count_max.max(channel_count_max),
         }
     }
 

@@ -87,7 +87,8 @@ section! {
         stale_close_delay: Duration = seconds(10),
         /// How long a session or a subscription lives on when its time is over, for a new token to come.
         expired_close_delay: Duration = seconds(25),
-        /// Channels that one client may be subscribed to.
+        /// Channels that one client may be subscribed to. When it is back it asks for all of them in one message,
+        /// for which `message_size_limit` and `command_burst` have to have room.
         channel_limit: u32 = 128,
         /// Connections on this node; 0 for no limit. Beyond, 503.
         connection_limit: u32 = 100_000,

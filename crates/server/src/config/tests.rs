@@ -404,6 +404,20 @@ fn what_the_hub_is_told() {
     assert!(options("other:1").is_none());
 }
 
+/// A client that is back subscribes to all of its channels in one frame.
+#[test]
+fn all_channels_of_a_client_fit_into_a_frame() {
+    for (channels, commands, recoveries, pending) in
+        [(1, 256, 256, 128), (128, 256, 256, 128), (1000, 1128, 1000, 1000)]
+    {
+        let settings = load(&format!("client.channel_limit = {channels}")).unwrap();
+        let (frames, hub) = (settings.options.frames(), settings.hub(Seed::new([1, 2])));
+        let counts = (frames.command_count_max, frames.recovery_count_max);
+        assert_eq!(counts, (commands, recoveries), "{channels}");
+        assert_eq!(hub.limits.pending_command_count_max, pending, "{channels}");
+    }
+}
+
 /// The certificate and its key are looked at before anything is started.
 #[test]
 fn tls_by_rule() {

@@ -8,7 +8,7 @@ use std::{
 
 use tidewire::{DeflateConfig, Server, proto::handshake::OriginPolicy};
 use tidewire_brokers::{ShardIndex, memory};
-use tidewire_dialects::{api::ApiLimits, centrifuge::FrameLimits};
+use tidewire_dialects::api::ApiLimits;
 use tidewire_hub::Seed;
 use tokio_rustls::TlsAcceptor;
 
@@ -62,7 +62,7 @@ impl Site {
             thread_count,
             hub: Arc::new(hub),
             memory: memory::Limits::default(),
-            frames: FrameLimits { frame_len_max, ..FrameLimits::default() },
+            frames: options.frames(),
             verifier: Box::new(move || {
                 if takes_names {
                     Box::new(demo::NamesForTokens)
