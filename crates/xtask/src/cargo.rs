@@ -77,10 +77,17 @@ pub(crate) fn soak() -> Step {
     })
 }
 
-/// The protocol core's tests under Miri.
-pub(crate) fn miri() -> Step {
-    Step::new("miri", |desk| interpret(desk, &[]))
+/// Under Miri: the protocol core's tests, and the memory that the engine shares with the kernel, as
+/// far as that goes without one.
+pub(crate) fn miri() -> Lane {
+    vec![
+        Step::new("miri: protocol", |desk| interpret(desk, PROTOCOL, &[])),
+        Step::new("miri: io_uring's buffers", |desk| interpret(desk, BUFFERS, &[])),
+    ]
 }
+
+const PROTOCOL: &str = "cargo +nightly miri test -p tidewire-proto --tests";
+const BUFFERS: &str = "cargo +nightly miri test -p tidewire-engine --lib buffers::";
 
 /// What depends on the order of bytes or the width of a word, on a machine that has the other: Miri
 /// needs no such machine.
@@ -90,17 +97,17 @@ pub(crate) fn miri_elsewhere() -> Lane {
         [("big endian", "s390x-unknown-linux-gnu"), ("32 bits", "i686-unknown-linux-gnu")];
     let step = |(name, target)| {
         Step::new(format!("miri: {name}"), move |desk| {
-            interpret(desk, &[&["--target", target, "--"][..], &tests[..]].concat())
+            interpret(desk, PROTOCOL, &[&["--target", target, "--"][..], &tests[..]].concat())
         })
     };
     targets.into_iter().map(step).collect()
 }
 
-fn interpret(desk: &Desk<'_>, more: &[&str]) -> Verdict {
+fn interpret(desk: &Desk<'_>, line: &str, more: &[&str]) -> Verdict {
     if !setup::has_miri() {
         return Err(Trouble::NotChecked("no nightly toolchain with Miri here".to_owned()));
     }
-    let mut command = desk.words("cargo +nightly miri test -p tidewire-proto --tests");
+    let mut command = desk.words(line);
     command.args(more);
     // A property needs few cases where each instruction is interpreted; the count of cases is
     // what the ordinary run is for. Isolation keeps proptest from reading its environment.

@@ -82,7 +82,7 @@ fn stages(task: Task, workspace: &Workspace) -> Result<Vec<Stage>, String> {
     let lane = match task {
         Task::Test => {
             let compiling = joined([cargo::checks(), vec![testee::build()]]);
-            let waiting = joined([setup::steps(), vec![cargo::deny(), cargo::miri()]]);
+            let waiting = joined([setup::steps(), vec![cargo::deny()], cargo::miri()]);
             // Compiling keeps the cores busy while the set-up waits for the network. Autobahn has
             // the machine for itself: some of its cases measure time.
             return Ok(vec![
@@ -111,7 +111,7 @@ fn stages(task: Task, workspace: &Workspace) -> Result<Vec<Stage>, String> {
         ]),
         Task::Soak => vec![cargo::soak()],
         Task::Portability => cargo::portability(),
-        Task::Miri => joined([vec![setup::nightly(), cargo::miri()], cargo::miri_elsewhere()]),
+        Task::Miri => joined([vec![setup::nightly()], cargo::miri(), cargo::miri_elsewhere()]),
         Task::Fuzz { seconds, targets } => return fuzz::stages(workspace, &targets, seconds),
     };
     Ok(vec![vec![lane]])
