@@ -49,6 +49,10 @@ impl Shard {
             Ok(granted) if granted.len() > self.config.limits.subscription_count_max => {
                 self.end(key, Disconnect::ChannelLimit, turn);
             }
+            // Last, for whoever is refused otherwise may try again, and takes no room meanwhile.
+            Ok(_) if !turn.outside.admit(key, &credentials.user) => {
+                self.end(key, Disconnect::ConnectionLimit, turn);
+            }
             Ok(granted) => self.admit(key, id, credentials, granted, turn),
             Err(error) => turn.reply(key, id, Err(error)),
         }

@@ -6,7 +6,7 @@ use crate::{
     broker::Request,
     command::{CommandId, Push, Reply},
     error::Error,
-    names::ChannelName,
+    names::{ChannelName, UserId},
     publication::{Member, Publication},
 };
 
@@ -67,4 +67,12 @@ pub trait Outside {
 
     /// A request to the broker. Those of one channel are carried out in this order.
     fn submit(&mut self, request: Request);
+
+    /// Whether one more session of `user` may be, as far as others than this shard know. Asked once, when
+    /// a session has said who it is and nobody has heard of it: if not, it ends with
+    /// [`Disconnect::ConnectionLimit`](crate::Disconnect::ConnectionLimit), and nobody ever does.
+    fn admit(&mut self, session: SessionKey, user: &UserId) -> bool {
+        let _ = (session, user);
+        true
+    }
 }

@@ -2,10 +2,11 @@
 
 use tidewire_hub::{
     Command, CommandId, Connect, Disconnect, Epoch, Error, History, HistoryFilter, HubConfig,
-    HubLimits, Position, Publish, Push, Rate, Reply, SessionKey, SubscriptionGrant, Timestamp,
+    HubLimits, Position, Publish, Push, Rate, Reply, SessionKey, Subscribe, SubscriptionGrant,
+    Timestamp,
 };
 
-use crate::world::{World, config_of, json, open_options, plain, recover};
+use crate::world::{Out, World, config_of, json, open_options, plain, recover};
 
 fn with(limit: impl FnOnce(&mut HubLimits)) -> World {
     let mut config: HubConfig = config_of(open_options());
@@ -49,6 +50,29 @@ fn sessions_of_a_user() {
     world.command(third, connect());
     assert_eq!(ended(&mut world, third), Some(Disconnect::ConnectionLimit));
     world.connect("bob");
+}
+
+/// What others than the shard know counts before anybody hears of the session, itself included.
+#[test]
+fn sessions_of_a_user_elsewhere() {
+    let mut world = with(|_| {});
+    let bob = world.connect("bob");
+    let options = Subscribe { join_leave: true, ..plain("room") };
+    world.subscribe(bob, options).unwrap();
+    let grant = SubscriptionGrant { channel: "room".into(), ..SubscriptionGrant::default() };
+    world.tokens.channels.push(grant);
+    world.recorder.turns_users_away = true;
+    let ann = world.open();
+    world.recorder.out.clear();
+    world.command(ann, connect());
+    world.run();
+    let out = &world.recorder.out[..];
+    let [Out::Push(told, Push::Disconnect(Disconnect::ConnectionLimit))] = out else {
+        panic!("{out:?}");
+    };
+    assert_eq!(*told, ann);
+    world.recorder.turns_users_away = false;
+    world.connect("ann");
 }
 
 #[test]

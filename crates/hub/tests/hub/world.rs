@@ -27,9 +27,15 @@ pub(crate) enum Out {
 pub(crate) struct Recorder {
     pub(crate) out: Vec<Out>,
     pub(crate) requests: Vec<Request>,
+    /// Whether every user has as many sessions elsewhere as it may.
+    pub(crate) turns_users_away: bool,
 }
 
 impl Outside for Recorder {
+    fn admit(&mut self, _session: SessionKey, _user: &UserId) -> bool {
+        !self.turns_users_away
+    }
+
     fn reply(&mut self, session: SessionKey, id: CommandId, reply: Result<Reply, Error>) {
         self.out.push(Out::Reply(session, id, reply));
     }

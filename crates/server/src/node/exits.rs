@@ -7,7 +7,7 @@ use tidewire_dialects::centrifuge::{self, Emulated, Greeting};
 use tidewire_engine::{Plane, proto::Prepared};
 use tidewire_hub::{
     ChannelName, CommandId, Disconnect, Error, Farewell, Member, Outside, Publication, Push, Reply,
-    SessionKey, Variant, broker::Request,
+    SessionKey, UserId, Variant, broker::Request,
 };
 use tracing::{debug, info};
 
@@ -27,8 +27,6 @@ pub(crate) struct Ways {
     pub(crate) lines: Lines,
     /// For the brokers, in this order.
     pub(crate) requests: VecDeque<Request>,
-    /// Sessions that have said who they are, and are not counted among their user's yet.
-    pub(crate) connected: Vec<SessionKey>,
     /// Sessions whose readers do not keep up, and the shard has not heard of it.
     pub(crate) congested: Vec<SessionKey>,
     /// Sessions whose transport has ended, and the shard has not heard of it.
@@ -153,9 +151,6 @@ impl Outside for Exits<'_> {
         if let Err(error) = reply {
             self.ways.meters.command_errors.count(error.name());
         }
-        if let Ok(Reply::Connected(_)) = reply {
-            self.ways.connected.push(session);
-        }
         self.say(session, |out, dialect, line| {
             let name = match line {
                 Line::Stream(stream) if matches!(reply, Ok(Reply::Connected(_))) => {
@@ -206,5 +201,10 @@ impl Outside for Exits<'_> {
 
     fn submit(&mut self, request: Request) {
         self.ways.requests.push_back(request);
+    }
+
+    /// A user has so many connections on a node, whichever threads they are on.
+    fn admit(&mut self, session: SessionKey, user: &UserId) -> bool {
+        self.ways.lines.get_mut(session).is_none_or(|line| line.seat_mut().claim(user).is_ok())
     }
 }

@@ -180,8 +180,6 @@ impl ShardThread {
         command: Command,
         bytes: Result<(), OverPace>,
     ) {
-        // Who has just said who it is counts from now on.
-        self.claim_seats(plane);
         let is_exempt = matches!(command, Command::Connect(_) | Command::Pong);
         let taken = bytes.and_then(|()| match self.user_place(key) {
             Some(place) if !is_exempt => place.take_command(now(plane)),
@@ -227,23 +225,6 @@ impl ShardThread {
         debug!(session = key.index(), "not the protocol: {malformed}");
         self.ways.meters.malformed.count(malformed.name());
         self.end(plane, key, malformed.disconnect());
-    }
-
-    /// Counts those who have said who they are among their users'.
-    fn claim_seats(&mut self, plane: &mut Plane<Self>) {
-        while let Some(key) = self.ways.connected.pop() {
-            self.claim_seat(plane, key);
-        }
-    }
-
-    /// A user has so many connections on a node, whichever threads they are on.
-    fn claim_seat(&mut self, plane: &mut Plane<Self>, key: SessionKey) {
-        let (Some(user), Some(line)) = (self.shard.user(key), self.ways.lines.get_mut(key)) else {
-            return;
-        };
-        if line.seat_mut().claim(user).is_err() {
-            self.end(plane, key, Disconnect::ConnectionLimit);
-        }
     }
 
     fn end(&mut self, plane: &mut Plane<Self>, key: SessionKey, why: Disconnect) {
@@ -369,8 +350,6 @@ impl ShardThread {
                 self.closed(plane, key);
             } else if let Some(line) = self.ways.ended.pop() {
                 self.forget(&line);
-            } else if !self.ways.connected.is_empty() {
-                self.claim_seats(plane);
             } else if let Some(key) = self.ways.congested.pop() {
                 self.hold_back(key);
             } else {
