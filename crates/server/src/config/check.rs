@@ -96,6 +96,12 @@ fn check_client(client: &Client, findings: &mut Findings) {
         let sentence = "the next ping comes before that: it is at most client.ping_interval";
         findings.object("client.pong_timeout", sentence);
     }
+    // Otherwise it is disconnected for what it does when it is back, each time.
+    if client.command_rate > 0 && client.command_burst <= client.channel_limit {
+        let sentence = "a client that is back connects and subscribes to client.channel_limit \
+                        channels at once: it is more than that, or client.command_rate is 0";
+        findings.object("client.command_burst", sentence);
+    }
     if client.stale_close_delay.is_zero() {
         findings
             .object("client.stale_close_delay", "nobody connects at once; the default is \"10s\"");

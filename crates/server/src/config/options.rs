@@ -104,7 +104,7 @@ section! {
         ticket_limit: u32 = 10_000,
         /// Commands a second of one client in the long run; 0 for no limit. Beyond, it is disconnected with 3013.
         command_rate: u32 = 500,
-        /// Commands of one client at once.
+        /// Commands of one client at once; more than `channel_limit`.
         command_burst: u32 = 1000,
         /// Bytes a second in the commands of one client in the long run; 0 for no limit.
         byte_rate: Size = Size(1 << 20),

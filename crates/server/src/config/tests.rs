@@ -75,6 +75,11 @@ const WRONG: &[(&str, &str)] = &[
         "[client]\nping_interval = '10s'\npong_timeout = '11s'",
         "t.toml:3:1: client.pong_timeout: the next ping comes before that: it is at most client.ping_interval",
     ),
+    (
+        "[client]\nchannel_limit = 50\ncommand_burst = 50",
+        "t.toml:3:1: client.command_burst: a client that is back connects and subscribes to client.channel_limit \
+         channels at once: it is more than that, or client.command_rate is 0",
+    ),
     ("http.listen = '127.0.0.1:1'", "t.toml:1:6: http.listen: this is text, and it takes a list"),
     (
         "http.listen = ['localhost:1']",
@@ -208,6 +213,8 @@ fn limits_of_options_are_good_themselves() {
         "engine.threads = 128",
         "[client]\nping_interval = '10s'\npong_timeout = '10s'",
         "[client]\nping_interval = '0s'\npong_timeout = '11s'",
+        "[client]\nchannel_limit = 50\ncommand_burst = 51",
+        "[client]\nchannel_limit = 50\ncommand_burst = 50\ncommand_rate = 0",
     ] {
         assert_eq!(load(text).map(|_| ()), Ok(()), "{text}");
     }
@@ -410,7 +417,8 @@ fn all_channels_of_a_client_fit_into_a_frame() {
     for (channels, commands, recoveries, pending) in
         [(1, 256, 256, 128), (128, 256, 256, 128), (1000, 1128, 1000, 1000)]
     {
-        let settings = load(&format!("client.channel_limit = {channels}")).unwrap();
+        let settings =
+            load(&format!("[client]\nchannel_limit = {channels}\ncommand_rate = 0")).unwrap();
         let (frames, hub) = (settings.options.frames(), settings.hub(Seed::new([1, 2])));
         let counts = (frames.command_count_max, frames.recovery_count_max);
         assert_eq!(counts, (commands, recoveries), "{channels}");
