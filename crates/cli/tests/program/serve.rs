@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::process::{Program, request, run, serve, soon};
+use crate::process::{Program, request, run, serve, serve_in, soon};
 
 #[tokio::test]
 async fn the_page_and_its_parts_are_served() {
@@ -164,6 +164,18 @@ async fn sigterm_and_ctrl_c_close_with_1001_and_end() {
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         assert!(ended.stderr.contains("code=1001"), "{}", ended.stderr);
         drop(silent);
+    }
+}
+
+#[tokio::test]
+async fn who_comes_through_a_trusted_proxy_is_logged_by_its_own_address() {
+    for (trusted, is_logged) in [("127.0.0.1", true), ("192.0.2.1", false)] {
+        let (server, address) = serve_in(&[("TIDEWIRE_TRUSTED_PROXIES", trusted)], &[]).await;
+        let client = tidewire::Client::new().header("X-Forwarded-For", "203.0.113.9").unwrap();
+        client.connect(&format!("ws://{address}")).await.unwrap();
+        server.signal(Signal::TERM);
+        let log = server.ended().await.stderr;
+        assert_eq!(log.contains("address=203.0.113.9"), is_logged, "{log}");
     }
 }
 

@@ -1,6 +1,10 @@
 //! [`Letter`]: what the threads of a node tell each other, and what HTTP tells them.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytestring::ByteString;
 use tidewire_brokers::{Parcel, ShardIndex};
@@ -56,6 +60,8 @@ impl fmt::Debug for Deed {
 #[derive(Debug)]
 pub(crate) struct Guest {
     pub(crate) who: Who,
+    /// Where it comes from, if a proxy has told.
+    pub(crate) address: Option<IpAddr>,
     /// The request by which it comes.
     pub(crate) request: RequestId,
     pub(crate) dialect: Dialect,

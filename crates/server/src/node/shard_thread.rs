@@ -18,7 +18,7 @@ use tidewire_hub::{
     broker::{Answer, Failure, Request, RequestId},
 };
 use tokio::sync::oneshot;
-use tracing::{debug, info, warn};
+use tracing::{debug, field::display, info, warn};
 
 use crate::door::{self, OverPace, UserPlace};
 
@@ -539,9 +539,10 @@ impl std::fmt::Debug for ShardThread {
 }
 
 fn log_open(guest: &Guest) {
-    let Guest { who: Who { client, peer }, request, dialect, .. } = guest;
+    let Guest { who: Who { client, peer }, address, request, dialect, .. } = guest;
     let (transport, dialect) = dialect.names();
-    info!(%peer, client = client.as_str(), %request, transport, dialect, "open");
+    let address = address.map(display);
+    info!(%peer, address, client = client.as_str(), %request, transport, dialect, "open");
 }
 
 /// How a connection ended.

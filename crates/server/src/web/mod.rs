@@ -21,7 +21,7 @@ mod websocket;
 
 use std::{
     convert::Infallible,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -149,7 +149,8 @@ async fn enter(
 ) -> Result<Response<Body>, Response<Body>> {
     let newcomer = |visitor: Visitor| {
         let seat = Seat::take(&shared.door, &visitor)?;
-        Ok(Newcomer { caller, seat, credentials: visitor.credentials })
+        let address = Some(visitor.address).filter(|address| *address != caller.peer.ip());
+        Ok(Newcomer { caller, address, seat, credentials: visitor.credentials })
     };
     let (len_max, node) = (shared.frame_len_max, &shared.node);
     match request.uri().path() {
@@ -213,6 +214,8 @@ fn last(mut response: Response<Body>) -> Response<Body> {
 #[derive(Debug)]
 struct Newcomer {
     caller: Caller,
+    /// Where it comes from, if a proxy has told.
+    address: Option<IpAddr>,
     seat: Seat,
     credentials: Option<Credentials>,
 }
@@ -220,8 +223,8 @@ struct Newcomer {
 impl Newcomer {
     /// `None` if the system has no random numbers, so that nobody can get a name.
     fn speaking(self, dialect: Dialect) -> Option<Guest> {
-        let Self { caller: Caller { request, peer }, seat, credentials } = self;
+        let Self { caller: Caller { request, peer }, address, seat, credentials } = self;
         let who = Who { client: node::new_client().ok()?, peer };
-        Some(Guest { who, request, dialect, credentials, seat })
+        Some(Guest { who, address, request, dialect, credentials, seat })
     }
 }
