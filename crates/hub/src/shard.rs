@@ -248,11 +248,6 @@ impl Shard {
         }
     }
 
-    /// Who a session is, once it has said so.
-    pub fn user(&self, session: SessionKey) -> Option<&UserId> {
-        Some(&self.sessions.get(session)?.member.user)
-    }
-
     /// What the application has said of a session for itself.
     pub fn meta(&self, session: SessionKey) -> Option<&Data> {
         self.sessions.get(session)?.meta.as_deref()
